@@ -26,6 +26,7 @@ from ray.exceptions import RayError
 
 from raysq.distributed.cluster import ensure_ray
 from raysq.distributed.executor import Calls, Executor, Halt, Tables
+from raysq.distributed.idle import release_idle
 from raysq.distributed.row_keys import KEY, STRIDE, check_order
 from raysq.errors import ResourceError
 
@@ -45,6 +46,7 @@ class RayExecutor(Executor):
         """Join or start Ray, and convert errors of Ray to one line."""
         with ray_errors("preparing"):
             ensure_ray()
+            release_idle()
             yield
 
     def map(self, function: Callable[..., T], calls: Calls) -> Generator[T, None, None]:

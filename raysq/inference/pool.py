@@ -36,8 +36,10 @@ def size(actors: int | None, gpu: bool) -> int:
         ResourceError: if there is no cluster, or too few CPUs or GPUs.
     """
     from raysq.distributed.cluster import check_resources, ensure_ray
+    from raysq.distributed.idle import release_idle
 
     ensure_ray()
+    release_idle()
     import ray
 
     actors = actors or max(1, int(ray.cluster_resources().get("GPU" if gpu else "CPU", 1)))

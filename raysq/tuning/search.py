@@ -16,6 +16,7 @@ from raysq.data.dataset import Dataset
 from raysq.display.terminal import print_message
 from raysq.distributed import placement
 from raysq.distributed.cluster import can_grow, check_resources, ensure_ray, is_alone, room_for
+from raysq.distributed.idle import release_idle
 from raysq.errors import DamagedError, Interrupted, RaysqError, UsageError
 from raysq.storage.paths import home
 from raysq.training.backends.driver_context import DriverContext
@@ -206,6 +207,7 @@ class _Search:
     def context(self) -> TrialContext:
         """Context of the trials; the first access joins or starts Ray and checks its resources."""
         ensure_ray()
+        release_idle()
         what = "a trial" if self.workers == 1 else "a worker"
         check_resources({"CPU": 1, "GPU": self.gpu}, what, self.workers)
         placement.validate_shared_runs(self.experiment.directory)

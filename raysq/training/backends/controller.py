@@ -7,23 +7,81 @@ left out where they have nothing to do.
 """
 
 import asyncio
+import os
 import threading
+import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import ray
-from ray.train.backend import BackendConfig
+from ray._private import worker as _worker
+from ray.train import FailureConfig, LoggingConfig, RunConfig, ScalingConfig
+from ray.train.backend import Backend, BackendConfig
 from ray.train.v2._internal.callbacks import DatasetsCallback, WorkingDirectorySetupCallback
 from ray.train.v2._internal.callbacks.placement_group_callback import PlacementGroupCleanerCallback
 from ray.train.v2._internal.callbacks.preemption_callback import PreemptionCallback
+from ray.train.v2._internal.execution.callback import WorkerGroupCallback
 from ray.train.v2._internal.execution.controller import TrainController
-from ray.train.v2._internal.execution.controller.state import AbortedState
+from ray.train.v2._internal.execution.controller.state import AbortedState, ShuttingDownState
 from ray.train.v2._internal.execution.scaling_policy import FixedScalingPolicy
 from ray.train.v2._internal.execution.worker_group import WorkerGroup
 from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
 
-from raysq.distributed.cluster import is_alone
-from raysq.training.backends.worker_actor import RayTrainWorker
+from raysq.distributed.cluster import can_grow, is_alone, nodes_timeout
+from raysq.training.backends import tf_config
+from raysq.training.backends.worker_actor import RayTrainWorker, serve
+
+_START_SECONDS = 180.0
+
+
+def make_trainer(
+    workers: int,
+    gpu: float,
+    max_failures: int,
+    hosts: tuple[str, ...],
+    *,
+    on_start: Callable[[list[Any]], None],
+    on_poll: Callable[[list[Any], bool], None],
+) -> "Trainer":
+    """Return a trainer whose workers run `worker_actor.serve`.
+
+    Args:
+        workers: number of workers.
+        gpu: GPUs of each worker.
+        max_failures: number of restarts.
+        hosts: further hosts that may connect to the workers.
+        on_start: called with the actors of each new or restarted group.
+        on_poll: called with the statuses of all workers, and whether one has failed, after each poll.
+    """
+    # On an autoscaling cluster, wait for a replacement node as long as for the first nodes, in three attempts. On
+    # other clusters, Ray's default of one minute is too short for a busy machine to start the processes.
+    start_seconds = max(_START_SECONDS, nodes_timeout() / 3 if can_grow() else 0.0)
+    # The end of a run waits for the controller's next poll. Ray's default of two seconds suits groups of a hundred
+    # workers.
+    poll_seconds = min(2.0, max(0.2, workers / 50))
+    environment = os.environ.get
+    return Trainer(
+        serve,
+        callback=_GroupCallback(on_start, on_poll),
+        train_loop_config={},
+        backend_config=GroupConfig(
+            float(environment("RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S", start_seconds)),
+            float(environment("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", poll_seconds)),
+            hosts,
+        ),
+        scaling_config=ScalingConfig(
+            num_workers=workers, use_gpu=gpu > 0, resources_per_worker={"CPU": 1, **({"GPU": gpu} if gpu else {})}
+        ),
+        run_config=RunConfig(
+            # Ray Train writes checkpoints here, of which there are none.
+            storage_path=str(Path(_worker._global_node.get_session_dir_path()) / "raysq"),
+            name=f"group-{uuid.uuid4().hex}",
+            failure_config=FailureConfig(max_failures=max_failures, controller_failure_limit=2),
+            logging_config=LoggingConfig(log_level="CRITICAL"),  # of the terminal; Ray's log files have all
+        ),
+    )
 
 
 @dataclass
@@ -33,22 +91,62 @@ class GroupConfig(BackendConfig):
     Attributes:
         start_seconds: time for the workers to start.
         poll_seconds: interval at which the controller polls the workers.
+        hosts: further hosts that may connect to the workers.
     """
 
     start_seconds: float
     poll_seconds: float
+    hosts: tuple[str, ...]
+
+    @property
+    def backend_cls(self) -> type[Backend]:
+        """The backend that sets TF_CONFIG."""
+        return _TFConfigBackend
+
+
+class _TFConfigBackend(Backend):
+    """Ray Train backend that sets TF_CONFIG on each worker.
+
+    Ray's own TensorFlow backend imports TensorFlow in the driver, and switches the workers to legacy Keras.
+    """
+
+    def on_start(self, worker_group: Any, backend_config: Any) -> None:
+        tf_config.set_on_workers(worker_group, backend_config.hosts)
+
+
+class _GroupCallback(WorkerGroupCallback):
+    """Callback that passes the start and the polls of a group on."""
+
+    def __init__(self, on_start: Callable[[list[Any]], None], on_poll: Callable[[list[Any], bool], None]):
+        self._on_start, self._on_poll = on_start, on_poll
+
+    def after_worker_group_start(self, worker_group: Any) -> None:
+        self._on_start([worker.actor for worker in worker_group.get_workers()])
+
+    def after_worker_group_poll_status(self, worker_group_status: Any) -> None:
+        self._on_poll(list(worker_group_status.worker_statuses.values()), bool(worker_group_status.errors))
 
 
 class Trainer(DataParallelTrainer):
-    """Trainer that runs its controller in the calling thread. `backend_config` must be a `GroupConfig`."""
+    """Trainer that runs its controller in the calling thread. `backend_config` must be a `GroupConfig`.
 
-    def __init__(self, *arguments: Any, **options: Any):
+    Args:
+        callback: callback of the controller. Those of `run_config` are sent to the workers as well.
+    """
+
+    def __init__(self, *arguments: Any, callback: WorkerGroupCallback, **options: Any):
         super().__init__(*arguments, **options)
+        self._callback = callback
         self._stop = threading.Event()
 
     def stop(self) -> None:
         """Let `fit` end the workers and return. It can be called in any thread."""
         self._stop.set()
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether `stop` was called."""
+        return self._stop.is_set()
 
     def _create_default_callbacks(self) -> list[Any]:
         unused: list[type] = [DatasetsCallback, WorkingDirectorySetupCallback]
@@ -56,7 +154,7 @@ class Trainer(DataParallelTrainer):
             # The placement group ends with the job. That of an actor, such as a trial, would outlive the actor.
             unused.append(PlacementGroupCleanerCallback)
         callbacks = [callback for callback in super()._create_default_callbacks() if type(callback) not in unused]
-        return [_quick_cleaner(callback) for callback in callbacks]
+        return [*map(_quick_cleaner, callbacks), self._callback]
 
     def _initialize_and_run_controller(self, **arguments: Any) -> Any:
         controller = _Controller(self._stop, is_alone(), **arguments)
@@ -132,13 +230,21 @@ class _Controller(TrainController):
             callbacks: list[Any] = self._worker_group_callbacks_to_propagate
             callbacks[:] = [callback for callback in callbacks if not isinstance(callback, PreemptionCallback)]
         self._stop = stop
+        self._session = _session()
         self._health_check_interval_s = self._train_run_context.backend_config.poll_seconds
 
     async def _run_control_loop_iteration(self) -> None:
+        if _session() != self._session:
+            # The workers ended with `ray.shutdown`. Ray would start a new cluster for any further call.
+            self._state = AbortedState()
+            return
         if not self._stop.is_set():
             await super()._run_control_loop_iteration()
         if self._stop.is_set() and not self.get_state().is_terminal():
-            if self._worker_group:
-                self._shutdown_worker_group()
-            await self._controller_callback_manager.async_invoke("before_controller_shutdown")
-            self._set_state(AbortedState())
+            self._set_state(ShuttingDownState(next_state=AbortedState()))
+            await super()._run_control_loop_iteration()
+
+
+def _session() -> str | None:
+    """Return the id of this process in the cluster it is connected to, or None."""
+    return ray.get_runtime_context().get_worker_id() if ray.is_initialized() else None

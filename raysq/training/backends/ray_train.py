@@ -1,33 +1,30 @@
 """Training backend on a Ray Train worker group, under MultiWorkerMirroredStrategy."""
 
-import json
 import os
 import threading
 import time
-import uuid
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from raysq.data.dataset import Dataset
 from raysq.distributed import placement
-from raysq.distributed.cluster import can_grow, check_resources, ensure_ray, nodes_timeout
+from raysq.distributed.cluster import check_resources, ensure_ray
 from raysq.distributed.lost_work import is_loss
-from raysq.distributed.socket_filter import own_addresses, resolve
-from raysq.errors import DamagedError, Interrupted, LostError, RaysqError, ResourceError, TrainingError, UsageError
+from raysq.errors import DamagedError, Interrupted, LostError, RaysqError, ResourceError, TrainingError
 from raysq.storage.atomic import write_json
 from raysq.storage.json_files import read_json
 from raysq.training import checkpoint, failures, group_server
+from raysq.training.backends import worker_groups
 from raysq.training.backends.driver_context import DriverContext
+from raysq.training.backends.tf_config import allowed_hosts
+from raysq.training.backends.worker_groups import GroupEnded, GroupKey, WorkerGroup
 from raysq.training.callbacks import TrainingCallbacks
 from raysq.training.progress import TrainProgress
 from raysq.training.run import Run
 from raysq.training.runtime import configure, make_strategy
 from raysq.training.state import TrainState
+from raysq.training.user_code import is_own
 from raysq.training.worker import run_worker
-
-_START_SECONDS = 180.0
-_STOP_SECONDS = 5.0
 
 
 def train(
@@ -44,8 +41,8 @@ def train(
 
     Each worker has one CPU and `gpu` GPUs. A lost worker or node is replaced, and the group continues from the last
     checkpoint. The number of restarts is unlimited as long as training progresses between them; `max_failures` limits
-    restarts without progress. The function may be called in a thread, and inside a Ray actor such as a trial. The
-    group ends with the calling process.
+    restarts without progress. The function may be called in a thread, and inside a Ray actor such as a trial. A group
+    whose run ended well is kept for the next run; see `worker_groups`. It ends with the calling process.
 
     Args:
         run: the run. All nodes must see its directory; they need not see its data set.
@@ -66,143 +63,67 @@ def train(
     ensure_ray()
     check_resources({"CPU": 1, "GPU": gpu}, "a worker", workers)
     placement.validate_shared_runs(run.directory)
+    worker_groups.keep_seconds()  # an error of the setting is raised now, not after training
     failures.clear(run.directory)
+    key = _group_key(run, workers, gpu, threads, max_failures)
     arguments = {
         "run": run.resolved(),
         "data": data or placement.broadcast(Dataset.open(run.config.data)),
         "gpu": bool(gpu),
         "threads": threads,
-        "driver": DriverContext.current(),
+        "driver": key.driver,
     }
     with TrainProgress(run.config.train_settings().epochs, quiet) as progress, _Watcher(run, progress):
         while True:
             step = checkpoint.reached(run.directory)
+            group = worker_groups.take(key)
+            used_before = group.jobs > 0
             try:
-                _fit(run, arguments, workers, gpu, max_failures)
+                _train_group(run, group, arguments)
                 break
             except LostError:
-                # Ray Train counts all failures of one fit, but failures after progress should not count.
-                if checkpoint.reached(run.directory) <= step:
+                # Ray Train counts all failures of a group, but those of earlier runs or before progress should not
+                # count.
+                if checkpoint.reached(run.directory) <= step and not used_before:
                     raise
 
 
-def _fit(run: Run, arguments: dict[str, Any], workers: int, gpu: float, max_failures: int) -> None:
-    """Train with one Ray Train controller, which restarts the group up to `max_failures` times.
+def _train_group(run: Run, group: WorkerGroup, arguments: dict[str, Any]) -> None:
+    """Train with a group, which Ray Train restarts after failures, and keep the group if all went well.
 
     Raises:
         RaysqError: the group failed; a `LostError` if workers were lost.
     """
-    trainer = _trainer(arguments, workers, gpu, max_failures)
-    errors: list[Exception] = []
-
-    def fit() -> None:
-        try:
-            trainer.fit()
-        except Exception as error:
-            errors.append(error)
-
-    thread = threading.Thread(target=fit, daemon=True)
-    thread.start()
     try:
-        thread.join()
+        group.run(_train_worker, arguments)
+    except GroupEnded as ended:
+        raise failures.read(run.directory) or _explain(ended.reason, run, group.key.workers, group.key.gpu) from ended
     except BaseException as error:
-        trainer.stop()
-        thread.join(_STOP_SECONDS)
+        group.stop()
         if isinstance(error, KeyboardInterrupt):
             raise Interrupted("stopped; the same command continues from the last checkpoint") from None
         raise
-    if errors:
-        raise failures.read(run.directory) or _explain(errors[0], run, workers, gpu) from errors[0]
     if recorded := failures.read(run.directory):
+        group.stop()
         raise recorded
+    worker_groups.keep(group)
 
 
-def _trainer(arguments: dict[str, Any], workers: int, gpu: float, max_failures: int) -> Any:
+def _group_key(run: Run, workers: int, gpu: float, threads: int | None, max_failures: int) -> GroupKey:
     import ray
-    from ray.train import FailureConfig, LoggingConfig, RunConfig, ScalingConfig
 
-    from raysq.training.backends.controller import Trainer
-
-    return Trainer(
-        _train_worker,
-        train_loop_config=arguments,
-        backend_config=_backend_config(workers),
-        scaling_config=ScalingConfig(
-            num_workers=workers, use_gpu=gpu > 0, resources_per_worker={"CPU": 1, **({"GPU": gpu} if gpu else {})}
-        ),
-        run_config=RunConfig(
-            # Ray Train writes checkpoints here, of which there are none.
-            storage_path=str(Path(ray._private.worker._global_node.get_session_dir_path()) / "raysq"),
-            name=f"group-{uuid.uuid4().hex}",
-            failure_config=FailureConfig(max_failures=max_failures, controller_failure_limit=2),
-            logging_config=LoggingConfig(log_level="CRITICAL"),  # of the terminal; Ray's log files have all
-        ),
+    config = run.config
+    return GroupKey(
+        workers=workers,
+        gpu=gpu,
+        threads=threads,
+        max_failures=max_failures,
+        deterministic=config.train_settings().deterministic,
+        source=(config.model.partition(":")[0], config.source_digest) if is_own(config.model) else ("", ""),
+        hosts=allowed_hosts(),
+        driver=DriverContext.current(),
+        session=ray.get_runtime_context().get_worker_id(),
     )
-
-
-def _backend_config(workers: int) -> Any:
-    # Ray's own TensorFlow backend imports TensorFlow in the driver, and switches the workers to legacy Keras.
-    from ray.train.backend import Backend
-
-    from raysq.training.backends.controller import GroupConfig
-
-    class TFConfigBackend(Backend):
-        """Ray Train backend that sets TF_CONFIG on each worker."""
-
-        def on_start(self, worker_group: Any, backend_config: Any) -> None:
-            from ray._common.network_utils import build_address
-            from ray.train._internal.utils import get_address_and_port
-
-            addresses = [build_address(*pair) for pair in worker_group.execute(get_address_and_port)]
-            hosts = sorted(
-                {*backend_config.hosts, *(host for own in worker_group.execute(own_addresses) for host in own)}
-            )
-            for index in range(len(addresses)):
-                worker_group.execute_single(index, _set_tf_config, addresses, index, hosts)
-
-    @dataclass
-    class TFConfig(GroupConfig):
-        hosts: tuple[str, ...] = ()
-
-        @property
-        def backend_cls(self) -> type:
-            return TFConfigBackend
-
-    # On an autoscaling cluster, wait for a replacement node as long as for the first nodes, in three attempts. On
-    # other clusters, Ray's default of one minute is too short for a busy machine to start the processes.
-    start_seconds = max(_START_SECONDS, nodes_timeout() / 3 if can_grow() else 0.0)
-    # The end of training waits for the controller's next poll. Ray's default of two seconds suits groups of a hundred
-    # workers.
-    poll_seconds = min(2.0, max(0.2, workers / 50))
-    environment = os.environ.get
-    return TFConfig(
-        float(environment("RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S", start_seconds)),
-        float(environment("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", poll_seconds)),
-        _allowed_hosts(),
-    )
-
-
-def _allowed_hosts() -> tuple[str, ...]:
-    """Return the further hosts and networks that may connect to workers, from RAYSQ_ALLOWED_HOSTS.
-
-    Raises:
-        UsageError: one has no address.
-    """
-    hosts = tuple(host.strip() for host in os.environ.get("RAYSQ_ALLOWED_HOSTS", "").split(",") if host.strip())
-    try:
-        resolve(hosts)
-    except OSError as error:
-        raise UsageError(
-            f"RAYSQ_ALLOWED_HOSTS must be hosts or networks such as 10.0.0.0/8, separated by commas, received "
-            f"{','.join(hosts)!r} ({error})"
-        ) from None
-    return hosts
-
-
-def _set_tf_config(addresses: list[str], index: int, hosts: list[str]) -> None:
-    config = {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}}
-    os.environ["TF_CONFIG"] = json.dumps(config)
-    os.environ[group_server.HOSTS] = json.dumps(hosts)
 
 
 def _train_worker(arguments: dict[str, Any]) -> None:
@@ -235,8 +156,13 @@ def _train_worker(arguments: dict[str, Any]) -> None:
         dataset = placement.open_dataset(run.config.data, arguments["data"])
         configure(run.config.train_settings(), run.config.seed, gpu=arguments["gpu"], threads=arguments["threads"])
         try:
-            strategy = make_strategy(workers, arguments["gpu"])
-            run_worker(run, strategy, TrainingCallbacks(on_train_batch_end), chief=chief, dataset=dataset)
+            run_worker(
+                run,
+                _strategy(workers, arguments["gpu"]),
+                TrainingCallbacks(on_train_batch_end),
+                chief=chief,
+                dataset=dataset,
+            )
         except _peer_errors() as error:
             raise LostError(f"a worker of the group was lost ({str(error).splitlines()[0]})") from error
     except (Interrupted, LostError):
@@ -244,6 +170,17 @@ def _train_worker(arguments: dict[str, Any]) -> None:
     except RaysqError as error:
         if not failures.record(run.directory, context.get_world_rank(), workers, error):
             raise
+
+
+# The strategy of this process: TensorFlow enables collective operations once.
+_made: list[Any] = []
+
+
+def _strategy(workers: int, gpu: bool) -> Any:
+    """Return this worker's distribution strategy, which all runs of its group share."""
+    if not _made:
+        _made.append(make_strategy(workers, gpu))
+    return _made[0]
 
 
 def _peer_errors() -> tuple[type[Exception], ...]:

@@ -1,11 +1,18 @@
-"""Ray Train's worker actor, which imports TensorFlow and the training code while the rest of its group starts."""
+"""Ray Train's worker actor, which runs one job after another and imports TensorFlow while its group starts."""
 
 import importlib
+import queue
 import threading
+from collections.abc import Callable
+from typing import Any
 
 from ray.train.v2._internal.execution.worker_group import worker
 
 from raysq import backend
+
+# Jobs of this process as (number, function, arguments), and the number of the last finished one.
+_jobs: "queue.SimpleQueue[tuple[int, Callable[[Any], None], Any]]" = queue.SimpleQueue()
+_finished = 0
 
 
 class RayTrainWorker(worker.RayTrainWorker):
@@ -14,6 +21,32 @@ class RayTrainWorker(worker.RayTrainWorker):
     def __init__(self) -> None:
         super().__init__()
         threading.Thread(target=_import_early, daemon=True).start()
+
+    def accept_job(self, number: int, function: Callable[[Any], None], arguments: Any) -> None:
+        """Queue a job for `serve`.
+
+        Args:
+            number: number of the job, above those of earlier jobs.
+            function: function that is called with `arguments` on every worker of the group.
+            arguments: its argument.
+        """
+        _jobs.put((number, function, arguments))
+
+    def poll_status(self) -> Any:
+        """Return Ray Train's status of this worker, with the number of the last finished job as `finished_job`."""
+        finished = _finished  # before the status, whose error belongs to a later job
+        status: Any = super().poll_status()
+        status.finished_job = finished
+        return status
+
+
+def serve(_: Any) -> None:
+    """Run jobs until the group is stopped. This is the group's training function."""
+    global _finished
+    while True:
+        number, function, arguments = _jobs.get()
+        function(arguments)
+        _finished = number
 
 
 def _import_early() -> None:

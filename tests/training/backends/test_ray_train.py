@@ -1,11 +1,13 @@
 """Training on a Ray Train worker group: equal to other workers and to one process, though a worker is killed."""
 
 import os
+import re
 import signal
 import threading
 import time
 from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,7 +17,8 @@ from training.workers import close, timeless, weights
 
 from raysq.errors import LostError, ResourceError, TrainingError, UsageError
 from raysq.training import checkpoint, failures, train
-from raysq.training.backends import ray_train
+from raysq.training.backends import ray_train, worker_groups
+from raysq.training.backends.driver_context import DriverContext
 from raysq.training.evaluation import evaluate
 from raysq.training.run import Run
 from raysq.training.run_config import resolve_config
@@ -44,7 +47,13 @@ def kill_a_worker(run: Run, killed: list[int]) -> None:
             return
 
 
-def test_two_ray_workers_equal_one_process_and_survive_sigkill(cluster, by_workers):
+def group_processes() -> list[int]:
+    """The workers of groups that run now."""
+    named = [(pid, Path(f"/proc/{pid}/cmdline")) for pid in descendants(os.getpid())]
+    return sorted(pid for pid, path in named if path.exists() and path.read_text().startswith("ray::RayTrainWorker"))
+
+
+def test_two_ray_workers_equal_one_process_survive_sigkill_and_serve_the_next_run(cluster, by_workers):
     one, two = by_workers["1"]["text"], by_workers["2"]["text"]
     config = two.config
     hurt = Run.create(config, name="hurt")
@@ -69,25 +78,55 @@ def test_two_ray_workers_equal_one_process_and_survive_sigkill(cluster, by_worke
     assert evaluate(hurt, ("test",))["embedding"]["test_loss"] == pytest.approx(result["test_loss"], rel=1e-4)
     assert (hurt.directory / "model.keras").exists()
 
+    # Another run in the same processes, to the bit what workers without that history give.
+    processes, two = group_processes(), by_workers["2"]["dropout"]
+    asked = {"data": two.config.data, "model": "dense", "workers": 2, "threads": 1}
+    again = train.train("jena", settings=two.config.settings, **asked)
+    assert group_processes() == processes and len(processes) == 2
+    for mine, theirs in zip(weights(two), weights(again), strict=True):
+        assert np.array_equal(mine, theirs)
+    assert timeless(two) == timeless(again)
+    # One that fails says so, and takes the processes with it.
+    with pytest.raises(TrainingError, match="^the loss is .* lower learning_rate"):
+        train.train("jena", settings=by_workers["2"]["diverging"].config.settings, **asked)
+    deadline = time.monotonic() + 30
+    while group_processes() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not group_processes()
+
 
 DIVERGING = {**SETTINGS, "learning_rate": 1e30}
 
 
-def test_a_loss_that_is_not_finite_is_what_a_group_says(cluster, data):
-    """A group of no workers is this process, to Ray; that several end together is tested without Ray."""
+@pytest.fixture
+def only_worker(monkeypatch):
+    """A function that trains a run as the only worker of a group, without one."""
+    context = SimpleNamespace(get_world_rank=lambda: 0, get_world_size=lambda: 1)
+    monkeypatch.setattr("ray.train.get_context", lambda: context)
+
+    def train_worker(run):
+        driver = DriverContext.current()
+        ray_train._train_worker({"run": run, "data": None, "gpu": False, "threads": None, "driver": driver})
+
+    return train_worker
+
+
+def test_a_loss_that_is_not_finite_is_what_a_group_says(data, only_worker):
+    """That several end together is tested without Ray."""
     run = Run.create(resolve_config("jena", "dense", data, 0, DIVERGING), name="nan")
-    with pytest.raises(TrainingError, match="^the loss is .* lower learning_rate"):
-        ray_train.train(run, 0, quiet=True)
-    # Left by a worker that ended as if all were well: one that raises would be started again, to no end.
-    assert "lower learning_rate" in str(failures.read(run.directory))
+    only_worker(run)  # ends as if all were well: a worker that raises would be started again, to no end
+    error = failures.read(run.directory)
+    assert (
+        type(error) is TrainingError and str(error).startswith("the loss is ") and "lower learning_rate" in str(error)
+    )
 
 
-def test_a_builder_that_fails_is_what_a_group_says(cluster, data):
+def test_a_builder_that_fails_is_what_a_group_says(data, only_worker):
     run = Run.create(resolve_config("jena", "training.own_models:raises", data, 0, SMALL), name="raises")
+    only_worker(run)
     said = r"^model .*:raises. cannot be built: RuntimeError: the table of sizes is missing \(.*own_models.py"
-    with pytest.raises(UsageError, match=said) as raised:
-        ray_train.train(run, 0, quiet=True)
-    assert "Traceback" in "".join(raised.value.__notes__)
+    error = failures.read(run.directory)
+    assert type(error) is UsageError and re.search(said, str(error)) and "Traceback" in "".join(error.__notes__)
 
 
 @pytest.mark.slow
@@ -109,7 +148,7 @@ def test_a_loss_that_is_not_finite_ends_the_group_at_once(cluster, data):
 
 @pytest.mark.parametrize(("gpu", "message"), [(False, "99 workers need 99 CPUs, the Ray cluster has 6"), (True, "GPU")])
 def test_too_few_resources_are_an_error_at_once(cluster, data, gpu, message, monkeypatch):
-    monkeypatch.setattr(ray_train, "_fit", lambda *_: pytest.fail("a group was started"))
+    monkeypatch.setattr(worker_groups, "take", lambda key: pytest.fail("a group was started"))
     with pytest.raises(ResourceError, match=message):
         train.train("jena", data=data.directory, model="dense", settings=SETTINGS, workers=2 if gpu else 99, gpu=gpu)
 
@@ -126,7 +165,8 @@ def test_a_group_is_started_again_as_often_as_it_is_lost_and_gets_further(cluste
         if not ends or fits < 20:
             raise LostError("workers were lost again and again")
 
-    monkeypatch.setattr(ray_train, "_fit", lose)
+    monkeypatch.setattr(worker_groups, "take", lambda key: SimpleNamespace(jobs=0))
+    monkeypatch.setattr(ray_train, "_train_group", lose)
     monkeypatch.setattr(checkpoint, "reached", lambda directory: steps)
     with nullcontext() if ends else pytest.raises(LostError):
         ray_train.train(run, 2, quiet=True)

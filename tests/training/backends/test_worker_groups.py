@@ -1,0 +1,108 @@
+"""Groups that are kept after a run: for whom, for how long, and what they give way to (with Ray: test_ray_train.py)."""
+
+import time
+from dataclasses import replace
+
+import pytest
+
+from raysq.distributed import idle
+from raysq.errors import UsageError
+from raysq.training.backends import worker_groups
+from raysq.training.backends.driver_context import DriverContext
+from raysq.training.backends.worker_groups import GroupKey
+
+DRIVER = DriverContext("/folder", (), "/home", b"")
+KEY = GroupKey(2, 0, 1, 3, True, ("", ""), (), DRIVER, "session")
+
+
+class Group:
+    """Stands for a group of Ray Train."""
+
+    def __init__(self, key):
+        self.key, self.is_alive = key, True
+
+    def stop(self):
+        self.is_alive = False
+
+
+@pytest.fixture(autouse=True)
+def groups(monkeypatch):
+    """Groups without processes, none of which is left at the end."""
+    monkeypatch.setattr(worker_groups, "WorkerGroup", Group)
+    monkeypatch.setenv("RAYSQ_KEEP_WORKERS", "60")
+    yield
+    worker_groups.end_kept()
+
+
+def kept(key=KEY):
+    group = worker_groups.take(key)
+    worker_groups.keep(group)
+    return group
+
+
+def test_a_kept_group_serves_one_further_run_at_a_time():
+    group = kept()
+    assert worker_groups.take(KEY) is group
+    assert worker_groups.take(KEY) is not group
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"workers": 3},
+        {"threads": 2},
+        {"deterministic": False},
+        {"source": ("model", "edited")},
+        {"session": "after ray.shutdown()"},
+        {"driver": replace(DRIVER, registered=b"another problem")},
+    ],
+)
+def test_a_run_that_does_not_fit_ends_the_kept_group_first(other):
+    group = kept()
+    assert worker_groups.take(replace(KEY, **other)) is not group
+    assert not group.is_alive
+
+
+def test_a_group_that_has_ended_is_not_used():
+    group = kept()
+    group.stop()
+    assert worker_groups.take(KEY) is not group
+
+
+def test_a_second_kept_group_takes_the_place_of_the_first():
+    first, second = worker_groups.take(KEY), worker_groups.take(KEY)
+    worker_groups.keep(first)
+    worker_groups.keep(second)
+    assert not first.is_alive and worker_groups.take(KEY) is second
+
+
+def test_other_work_ends_the_kept_group():
+    group = kept()
+    idle.release_idle()
+    assert not group.is_alive
+
+
+def test_a_group_ends_after_its_time(monkeypatch):
+    monkeypatch.setenv("RAYSQ_KEEP_WORKERS", "0.05")
+    group = kept()
+    assert group.is_alive
+    deadline = time.monotonic() + 10
+    while group.is_alive and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not group.is_alive
+    monkeypatch.setenv("RAYSQ_KEEP_WORKERS", "0")
+    assert not kept().is_alive
+
+
+@pytest.mark.parametrize("value", ["soon", "-1", "nan", "inf"])
+def test_a_time_that_is_none_is_refused(value, monkeypatch):
+    monkeypatch.setenv("RAYSQ_KEEP_WORKERS", value)
+    with pytest.raises(UsageError, match=f"RAYSQ_KEEP_WORKERS must be a number of seconds, .* received '{value}'"):
+        worker_groups.keep_seconds()
+
+
+@pytest.mark.parametrize(("alone", "seconds"), [(True, 60), (False, 0)])
+def test_groups_are_kept_by_default_where_nobody_else_waits(alone, seconds, monkeypatch):
+    monkeypatch.delenv("RAYSQ_KEEP_WORKERS")
+    monkeypatch.setattr(worker_groups, "is_alone", lambda: alone)
+    assert worker_groups.keep_seconds() == seconds
