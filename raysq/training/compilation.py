@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import keras
-import tensorflow as tf
 
 from raysq.layers.recurrent import FastRNN
 from raysq.problems.specs import Objective, OutputMetric
@@ -94,40 +93,3 @@ def make_metrics(named: Mapping[str, Any]) -> dict[str, keras.Metric]:
         is_metric = isinstance(metric, keras.Metric)
         metrics[name] = metric if is_metric else keras.metrics.MeanMetricWrapper(metric, name=name)
     return metrics
-
-
-def clip_global_batch(
-    gradients: list[Any], optimizer: keras.Optimizer, clipnorm: float | None, scale: Any, context: Any
-) -> list[Any]:
-    """Clip the gradients of a global batch before the optimizer sums them over the replicas.
-
-    A norm is defined on the summed gradients. The optimizer would clip the gradients of each replica separately.
-
-    Args:
-        gradients: gradients of one replica's part of the batch.
-        optimizer: the optimizer. Its own clipping settings are applied here too; its second clipping has no effect.
-        clipnorm: largest global norm, or None to apply the optimizer's clipping alone.
-        scale: factor by which the loss was multiplied.
-        context: replica context.
-
-    Returns:
-        The clipped gradients divided by the number of replicas. With one replica and no `clipnorm`, or with nothing
-        to clip, the gradients are returned unchanged.
-    """
-    inner = getattr(optimizer, "inner_optimizer", optimizer)
-    replicas = context.num_replicas_in_sync
-    own = {name: getattr(inner, name, None) for name in ("clipnorm", "global_clipnorm", "clipvalue")}
-    if clipnorm is None and (replicas == 1 or not any(own.values())):
-        return gradients
-    gradients = context.all_reduce(tf.distribute.ReduceOp.SUM, gradients)
-    if clipnorm is not None:
-        gradients, _ = tf.clip_by_global_norm(gradients, clipnorm * scale)
-    if replicas > 1:
-        if own["clipnorm"]:
-            gradients = [tf.clip_by_norm(gradient, own["clipnorm"] * scale) for gradient in gradients]
-        if own["global_clipnorm"]:
-            gradients, _ = tf.clip_by_global_norm(gradients, own["global_clipnorm"] * scale)
-        if own["clipvalue"]:
-            limit = own["clipvalue"] * scale
-            gradients = [tf.clip_by_value(gradient, -limit, limit) for gradient in gradients]
-    return [gradient / replicas for gradient in gradients]

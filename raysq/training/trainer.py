@@ -14,11 +14,12 @@ import tensorflow as tf
 from raysq.errors import DataError, TrainingError
 from raysq.problems.specs import BatchSource, Objective, OutputMetric
 from raysq.training.batch_feed import BatchFeed
-from raysq.training.compilation import clip_global_batch, has_keras_loop, has_max_pooling, make_metrics, make_optimizer
+from raysq.training.compilation import has_keras_loop, has_max_pooling, make_metrics, make_optimizer
 from raysq.training.model_functions import ModelFunctions, Tensor
 from raysq.training.observed import for_metric
 from raysq.training.own_compilation import compilation_of
 from raysq.training.replica_batches import ReplicaBatches, ReplicaInfo
+from raysq.training.replica_sums import ReplicaSums, leave_sums_to_trainer
 from raysq.training.settings import TrainSettings
 
 # Number of trainable parameters from which XLA also speeds up the optimizer.
@@ -73,6 +74,9 @@ class Trainer:
         self.compilation = compilation_of(model, name, objective, settings, self.total_steps, splits, self.replicas)
         self.optimizer = self.compilation.optimizer
         self.optimizer.build(model.trainable_variables)
+        self._sums = ReplicaSums(self.replicas, self.local_replicas, on_gpu)
+        if self.replicas > 1:
+            leave_sums_to_trainer(self.optimizer)
         metrics = self.compilation.metrics
         self._outputs = {key: metric.output for key, metric in metrics.items() if isinstance(metric, OutputMetric)}
         self.metrics = {mode: make_metrics(metrics) for mode in ("train", "eval")}
@@ -163,16 +167,16 @@ class Trainer:
         replica, batch, weights = self._slice(batch, weights)
         x, y, observed = feed.gather(batch)
         losses, prediction, gradients, moving = self._gradients(x, y, observed, weights, total, seeds[replica])
-        context = tf.distribute.get_replica_context()
-        clipnorm = self.settings.clipnorm
-        gradients = clip_global_batch(gradients, self.optimizer, clipnorm, self._loss_scale(), context)
+        sums = self._sums([*gradients, *moving])
+        gradients, moving = sums[: len(gradients)], sums[len(gradients) :]
+        if self.settings.clipnorm is not None:
+            gradients, _ = tf.clip_by_global_norm(gradients, self.settings.clipnorm * self._loss_scale())
         self._apply(gradients)
         if moving:
             # Average moving statistics of batch normalization over replicas, so that they are equal on every rank.
-            if self.replicas > 1:
-                moving = context.all_reduce(tf.distribute.ReduceOp.MEAN, moving)
+            moving = [value / self.replicas for value in moving]
             variables = [variable.value for variable in self._model_functions.moving_variables()]
-            context.merge_call(_assign_all, (variables, list(moving)))
+            tf.distribute.get_replica_context().merge_call(_assign_all, (variables, moving))
         self._update_metrics("train", y, prediction, observed, losses, weights)
         return tf.reduce_sum(losses * weights)
 

@@ -24,6 +24,8 @@ CASES = {
     "diverging": ("dense", {**SGD, "learning_rate": 1e30}),
     "dropout": ("dense", {**ONE, "dropout": 0.3}),
     "moving": ("training.own_models:normalized", ONE),
+    # The first loss scale is too large for the one worker that has a row.
+    "float16": ("dense", {**SGD, "batch_size": 1, "learning_rate": 0.002, "precision": "mixed_float16"}),
 }
 
 
@@ -48,7 +50,8 @@ def by_workers(tmp_path_factory):
     # tests/problems/text_classification/test_replicas.py.
     jobs = {
         "2 devices": Job(*some("devices", "dense", "penalty", "own", "host", "gaps"), replicas=2, host=["host"]),
-        "2": Job(*some("two", "diverging", *exact, *masked), workers=2, host=["host"], again=masked),
+        "2": Job(*some("two", "diverging", *exact, *masked, "float16"), workers=2, host=["host"], again=masked),
+        "2 in a ring": Job(*some("ring", "moving", "penalty"), workers=2, gather=False),
         "3": Job(*some("three", "penalty", "host"), workers=3, host=["host"]),
     }
     with ThreadPoolExecutor(1) as beside:

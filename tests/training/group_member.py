@@ -1,8 +1,8 @@
 """Plain processes that train the same runs under one TF_CONFIG, without Ray: quick to start.
 
 Usage: group_member.py JOBS, where JOBS is a JSON file with a list of jobs, each with workers (how many processes),
-replicas (logical devices in a process), runs (directories), and host (those of them whose batches are gathered on the
-host). What a rank cannot train it says in RUN/error-RANK.
+replicas (logical devices in a process), runs (directories), host (those of them whose batches are gathered on the
+host), and gather (whether small sums are gathered). What a rank cannot train it says in RUN/error-RANK.
 """
 
 import gc
@@ -52,7 +52,7 @@ def train(job: dict[str, Any], addresses: list[str], rank: int) -> None:
 
     backend.load()
     from raysq.errors import TrainingError
-    from raysq.training import replica_batches
+    from raysq.training import replica_batches, replica_sums
     from raysq.training.callbacks import TrainingCallbacks
     from raysq.training.run import Run
     from raysq.training.runtime import configure, make_strategy
@@ -60,6 +60,8 @@ def train(job: dict[str, Any], addresses: list[str], rank: int) -> None:
 
     gc.collect()
     gc.freeze()  # every run begins with a look through all objects
+    if not job["gather"]:
+        replica_sums._GATHER_BYTES = 0
     strategy = None
     for directory in job["runs"]:
         run = Run.open(directory)

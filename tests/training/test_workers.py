@@ -31,6 +31,19 @@ def test_two_workers_repeat_bit_for_bit(by_workers, case):
     assert timeless(first) == timeless(again)
 
 
+@pytest.mark.parametrize("case", ["moving", "penalty"])
+def test_sums_by_a_gather_equal_those_around_a_ring(by_workers, case):
+    for gathered, ring in zip(weights(by_workers["2"][case]), weights(by_workers["2 in a ring"][case]), strict=True):
+        assert np.array_equal(gathered, ring)
+    assert timeless(by_workers["2"][case]) == timeless(by_workers["2 in a ring"][case])
+
+
+def test_workers_agree_on_overflows_of_a_loss_scale(by_workers):
+    """An optimizer that checks each worker's own gradients leaves the others waiting."""
+    first, last = by_workers["2"]["float16"].metrics()
+    assert 0 < last["val_loss"] < first["val_loss"]
+
+
 def test_a_loss_that_is_not_finite_ends_all_workers_at_once(by_workers):
     """They trained the other runs after it."""
     run = by_workers["2"]["diverging"]

@@ -40,6 +40,7 @@ class Job:
         replicas: logical devices of each.
         host: names of those whose batches are gathered on the host.
         again: names of those that are trained once more, as "NAME again".
+        gather: whether small sums are gathered. If False, TensorFlow sums around a ring.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class Job:
         replicas: int = 1,
         host: Collection[str] = (),
         again: Collection[str] = (),
+        gather: bool = True,
     ):
         self.runs = {name: Run.create(config, folder=folder) for name, config in configs.items()}
         self.runs |= {f"{name} again": Run.create(configs[name], folder=folder / "again") for name in again}
@@ -59,6 +61,7 @@ class Job:
             "replicas": replicas,
             "runs": [str(run.directory) for run in self.runs.values()],
             "host": [str(self.runs[name].directory) for name in host],
+            "gather": gather,
         }
 
 
