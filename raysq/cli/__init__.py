@@ -1,5 +1,6 @@
 """The `raysq` command. Commands import what they need lazily, so that `raysq --help` is fast."""
 
+import gc
 from collections.abc import Sequence
 
 from raysq.cli.stop import INTERRUPTED, LINE, StopSignals
@@ -38,3 +39,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         stops.raising = False
         if arguments is not None:  # called from Python: the process continues after the command
             stops.restore()
+        else:
+            # At exit Python looks through all objects for garbage, which takes a second after an import of TensorFlow.
+            gc.freeze()

@@ -53,7 +53,7 @@ def ensure_ray(**options: Any) -> None:
             if address:
                 ray.init(address=address, **quiet)
             else:
-                with _patient_start(), _loopback():
+                with _patient_start(), _loopback(), _few_servers():
                     options = {"_node_ip_address": "127.0.0.1"} | options
                     ray.init(address="local", include_dashboard=False, **quiet, **options)
     except Exception as error:  # Ray raises some errors without a specific type
@@ -108,6 +108,34 @@ def _loopback() -> Iterator[None]:
         yield
     finally:
         services.resolve_ip_for_localhost = resolve_ip
+
+
+@contextlib.contextmanager
+def _few_servers() -> Iterator[None]:
+    """Let Ray start without autoscaler, dashboard and the reader of logs, within the block.
+
+    A local cluster of raysq uses none of them. Each is a process, and takes time at the start and at the end. The
+    dashboard's agent on the node is part of the node; it loads less if Ray is told that the dashboard is not installed.
+    """
+    from ray._private import utils
+    from ray._private.node import Node
+
+    with contextlib.ExitStack() as patches:
+        for name in ("start_monitor", "start_api_server", "start_log_monitor"):
+            patches.enter_context(_replaced(Node, name, lambda *_, **__: None))
+        patches.enter_context(_replaced(utils, "get_dashboard_dependency_error", lambda: ImportError("not used")))
+        yield
+
+
+@contextlib.contextmanager
+def _replaced(owner: Any, name: str, value: Any) -> Iterator[None]:
+    """Replace an attribute within the block."""
+    original = getattr(owner, name)
+    setattr(owner, name, value)
+    try:
+        yield
+    finally:
+        setattr(owner, name, original)
 
 
 @contextlib.contextmanager

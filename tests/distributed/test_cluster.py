@@ -30,3 +30,13 @@ def test_it_listens_on_loopback_only(cluster):
     listening = [row[1] for row in rows if row[3] == LISTEN and row[9] in own]
     assert len(listening) >= 5, "servers of the head, the raylet and the workers"
     assert [address for address in listening if address.rpartition(":")[0] not in LOOPBACK] == []
+
+
+def test_it_has_no_servers_that_raysq_does_not_use(cluster):
+    processes = [Path(f"/proc/{pid}/cmdline") for pid in descendants(os.getpid())]
+    if not processes:
+        pytest.skip("this system has no /proc")
+    commands = [path.read_text() for path in processes if path.exists()]
+    assert any("gcs_server" in command for command in commands)
+    for server in ("monitor.py", "dashboard.py", "log_monitor.py"):
+        assert not any(server in command for command in commands), server
