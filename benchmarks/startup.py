@@ -24,7 +24,7 @@ def first_step(state, loss, steps):
     print(time.time(), file=sys.__stdout__, flush=True)  # --json sends other lines to standard error
     import os; os._exit(0)
 callbacks = process.TrainingCallbacks
-process.TrainingCallbacks = lambda step, epoch, stop: callbacks(first_step, epoch, stop)
+process.TrainingCallbacks = lambda step, epoch, **others: callbacks(first_step, epoch, **others)
 from raysq.cli import main
 main(["train", "jena", "--model", "gru", "--json"])
 """

@@ -104,7 +104,15 @@ def test_dry_run_writes_nothing(data, capsys, raysq_home):
     assert found["examples"] == {"train": 570, "val": 270, "test": 270}
     assert found["parameters"] == 245 and found["settings"]["units"] == 4
     assert found["estimated_seconds"] > 0
-    assert not (raysq_home / "runs").exists()
+    assert "forecast" not in found and not (raysq_home / "runs").exists()
+
+    assert main(["train", "jena", "--data", data, "--dry-run", "--workers", "2", *SETTINGS]) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    # 245 parameters of four bytes; a step of this model takes less time than a message.
+    assert "2 workers" in shown and "sums 980 bytes by gRPC in 0.45 ms" in shown
+    assert "fastest with 1 (1 times)" in shown
+    assert main(["train", "jena", "--data", data, "--dry-run", "--workers", "0", *SETTINGS]) == 2
+    assert "--workers must be at least 1, received 0" in capsys.readouterr().err
 
 
 def test_a_batch_for_each_worker_grows_with_them(data, capsys, tmp_path, monkeypatch):

@@ -67,7 +67,9 @@ def parser(requested: str = "") -> argparse.ArgumentParser:
     sub.add_argument("--name", help="Name of the run. Defaults to an id of everything that affects the result.")
     _add_fresh(sub, "run")
     sub.add_argument(
-        "--dry-run", action="store_true", help="Show the configuration and the estimated time without training."
+        "--dry-run",
+        action="store_true",
+        help="Show the configuration and the estimated time, and with --workers what they gain, without training.",
     )
     _add_settings(sub)
 

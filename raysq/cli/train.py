@@ -33,7 +33,7 @@ def train(options: argparse.Namespace) -> None:
     if options.dry_run:
         from raysq.training.estimate import estimate, show_estimate
 
-        figures = estimate(config, gpu=options.gpu, threads=options.threads)
+        figures = estimate(config, workers=options.workers, gpu=options.gpu, threads=options.threads)
         return write_result(options, figures, lambda console: show_estimate(console, figures))
     remarks = config.make_problem().describe()
     run = Run.create(config, name=options.name, fresh=options.fresh, trust=options.trust)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from raysq.training.scaling import StepCost
 from raysq.training.state import TrainState
 
 
@@ -16,6 +17,7 @@ class TrainingCallbacks:
         on_train_batch_end: called after every call of compiled steps with the state, the loss, and the steps of an
             epoch.
         on_epoch_end: called with each epoch's record.
+        on_step_cost: called once with the measured cost of a step of a worker group; see `raysq.training.loop.fit`.
         should_stop: called after every call of compiled steps. If it returns True, the state is saved and
             `Interrupted` is raised.
         export_model: called at the end of training. If it returns True, the run is evaluated on the test split and
@@ -28,6 +30,7 @@ class TrainingCallbacks:
 
     on_train_batch_end: Callable[[TrainState, float, int], None] = lambda state, loss, steps_per_epoch: None
     on_epoch_end: Callable[[dict[str, Any]], None] = lambda record: None
+    on_step_cost: Callable[[StepCost], None] = lambda cost: None
     should_stop: Callable[[], bool] = lambda: False
     export_model: Callable[[], bool] = lambda: True
     tensorboard: bool = True

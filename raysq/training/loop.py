@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from raysq.errors import TrainingError
+from raysq.training.scaling import StepCost
 from raysq.training.state import TrainState
+from raysq.training.step_costs import measure_step_cost
 from raysq.training.trainer import Trainer
 
 # Target duration of a call of compiled steps: short enough for Ctrl-C and the progress bar.
@@ -16,12 +18,14 @@ _MAX_STEPS = 256
 # so workers with calls of different lengths would wait for each other forever. They begin with `_GROUP_STEPS`, and the
 # chief sets the length from time to time; the first call is not typical, since it traces and compiles.
 _GROUP_STEPS = 16
+_COST_CALL = 3  # the first call of the agreed length
 
 
 def fit(
     trainer: Trainer,
     state: TrainState,
     on_train_batch_end: Callable[[TrainState, float], None] = lambda state, loss: None,
+    on_step_cost: Callable[[StepCost], None] = lambda cost: None,
 ) -> Iterator[dict[str, Any]]:
     """Train from `state` to the end of the last epoch, or until early stopping.
 
@@ -31,6 +35,8 @@ def fit(
             so a checkpoint saved then continues with the next epoch.
         on_train_batch_end: called after every call of compiled steps with the state and the mean loss over this
             worker's examples of the call. `trainer` and `state` are consistent then, so it may save them, or raise.
+        on_step_cost: called once with the measured cost of a step, if `trainer` has several replicas and the steps to
+            come take some seconds.
 
     Yields:
         A record per epoch: `epoch`, `step`, `seconds`, `learning_rate`, losses and metrics, and `best`. Names of
@@ -67,6 +73,10 @@ def fit(
                 # A shorter call, at the end of an epoch, measures what calls cost rather than steps.
                 call_steps = trainer.broadcast(fitting if steps == call_steps else call_steps)
                 agreement *= 3
+            elif calls == _COST_CALL:
+                cost = measure_step_cost(trainer, seconds / steps, trainer.total_steps - state.step)
+                if cost is not None:
+                    on_step_cost(cost)
             on_train_batch_end(state, loss)
         started = time.perf_counter()
         logs = trainer.take_train_metrics() if trainable else {}

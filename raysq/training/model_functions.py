@@ -1,5 +1,6 @@
 """Loss, gradients and predictions of a model as functions of a batch, which the trainer compiles."""
 
+import math
 from typing import Any
 
 import keras
@@ -39,6 +40,11 @@ class ModelFunctions:
         generators = set(self._generators)
         others = self.model.non_trainable_variables
         return [v for number, v in enumerate(others) if number not in generators and "float" in str(v.dtype)]
+
+    def summed_bytes(self) -> int:
+        """Return the bytes that a step sums over the replicas: gradients and moving variables."""
+        variables = [*self.model.trainable_variables, *self.moving_variables()]
+        return sum(math.prod(v.shape) * tf.as_dtype(v.dtype).size for v in variables)
 
     def gradients(
         self, x: Tensor, y: Tensor, observed: Tensor, weights: Tensor, total: Tensor, seeds: Tensor

@@ -63,6 +63,10 @@ class TrainProgress:
         note = "validating" if done == steps_per_epoch else f"loss {metric(loss)}"
         self._bar.update(self._task, completed=done, total=steps_per_epoch, epoch=epoch + 1, note=note)
 
+    def print(self, line: str) -> None:
+        """Print a line above the bar."""
+        self.console.print(line, soft_wrap=not self.console.is_terminal)  # do not wrap lines in a log file
+
     def on_epoch_end(self, record: Mapping[str, Any]) -> None:
         """Print the line of a finished epoch from its record, as yielded by `raysq.training.loop.fit`."""
         skipped = ("epoch", "step", "seconds", "learning_rate", "best")
@@ -72,4 +76,4 @@ class TrainProgress:
         figures = "  ".join(f"{name} {metric(record[name])}" for name in names)
         star = "  *" if record["best"] else ""
         line = f"epoch {record['epoch']:>3}/{self.epochs}  {figures}  {record['seconds']:.0f} s{star}"
-        self.console.print(line, soft_wrap=not self.console.is_terminal)  # do not wrap lines in a log file
+        self.print(line)

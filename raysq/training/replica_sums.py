@@ -7,10 +7,8 @@ import keras
 import tensorflow as tf
 
 from raysq.errors import TrainingError
+from raysq.training.scaling import gathers
 
-# TensorFlow's ring passes a vector around twice, in parts; a gather passes it around once, whole. So a gather takes
-# half the time where latency decides, and more where bytes do. They break even at twice this size (two cores, gRPC).
-_GATHER_BYTES = 1 << 20
 # Collectives are known by a group and an instance within it, which TensorFlow numbers from 1.
 _GROUP_KEY = 1 << 20
 # Workers trace the same functions in the same order, so they count alike.
@@ -41,7 +39,7 @@ class ReplicaSums:
         if self._replicas == 1 or not tensors:
             return tensors
         size = sum(tensor.shape.num_elements() * tensor.dtype.size for tensor in tensors)
-        if not self._may_gather or size * self._replicas > _GATHER_BYTES:
+        if not (self._may_gather and gathers(size, self._replicas)):
             summed = tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, tensors)
             return list(summed)
         sums: dict[int, Tensor] = {}

@@ -74,19 +74,19 @@ class Trainer:
         self.compilation = compilation_of(model, name, objective, settings, self.total_steps, splits, self.replicas)
         self.optimizer = self.compilation.optimizer
         self.optimizer.build(model.trainable_variables)
-        self._sums = ReplicaSums(self.replicas, self.local_replicas, on_gpu)
+        self.sums = ReplicaSums(self.replicas, self.local_replicas, on_gpu)
         if self.replicas > 1:
             leave_sums_to_trainer(self.optimizer)
         metrics = self.compilation.metrics
         self._outputs = {key: metric.output for key, metric in metrics.items() if isinstance(metric, OutputMetric)}
         self.metrics = {mode: make_metrics(metrics) for mode in ("train", "eval")}
-        self._model_functions = ModelFunctions(model, self.compilation, self.replicas)
+        self.model_functions = ModelFunctions(model, self.compilation, self.replicas)
         replica_info = ReplicaInfo(self.replicas, self.rank, self.local_replicas, "/GPU:0" if on_gpu else "/CPU:0")
-        generators = self._model_functions.generators
-        self._batches = ReplicaBatches(splits, replica_info, settings.batch_size, seed, generators)
+        generators = self.model_functions.generators
+        self.batches = ReplicaBatches(splits, replica_info, settings.batch_size, seed, generators)
         self._functions: dict[tuple[str, str, int], Any] = {}
-        self._gradients = tf.function(self._model_functions.gradients, jit_compile=self.xla)
-        self._predictions = tf.function(self._model_functions.predictions, jit_compile=self.xla)
+        self.gradients = tf.function(self.model_functions.gradients, jit_compile=self.xla)
+        self._predictions = tf.function(self.model_functions.predictions, jit_compile=self.xla)
         self._broadcast = tf.function(self._from_chief, input_signature=[tf.TensorSpec((), tf.float32)])
         # An optimizer passes over its variables a dozen times, XLA once: three times faster beyond the CPU caches.
         # With several replicas the optimizer's all-reduce must stay outside of XLA. A user's own may not compile.
@@ -107,7 +107,7 @@ class Trainer:
             seed: seed of the other run.
         """
         self.settings, self.seed = settings, seed
-        self._batches.reset(settings.batch_size, seed)
+        self.batches.reset(settings.batch_size, seed)
         own = self.compilation.own_optimizer
         optimizer = model.optimizer if own else make_optimizer(settings, self.total_steps)
         optimizer.build(model.trainable_variables)
@@ -142,7 +142,7 @@ class Trainer:
         Returns:
             The mean loss over this worker's examples of these steps.
         """
-        return float(self._call(self._train_steps, "train", self._batches.train(first_step, steps)))
+        return float(self.call(self._train_steps, "train", self.batches.train(first_step, steps)))
 
     def _train_steps(self, feed: BatchFeed, batch: Tensor, weights: Tensor, totals: Tensor, seeds: Tensor) -> Tensor:
         steps = tf.shape(weights)[0]
@@ -154,7 +154,7 @@ class Trainer:
         weight = tf.maximum(tf.reduce_sum(weights), 1e-9)
         return loss / weight
 
-    def _slice(self, batch: Tensor, weights: Tensor) -> tuple[Any, Tensor, Tensor]:
+    def local_rows(self, batch: Tensor, weights: Tensor) -> tuple[Any, Tensor, Tensor]:
         """Return the local replica index, and its rows of this worker's part of the batch."""
         if self.local_replicas == 1:
             return 0, batch, weights
@@ -164,10 +164,10 @@ class Trainer:
         return replica, tf.nest.map_structure(lambda array: array[rows], batch), weights[rows]
 
     def _train_step(self, feed: BatchFeed, batch: Tensor, weights: Tensor, total: Tensor, seeds: Tensor) -> Tensor:
-        replica, batch, weights = self._slice(batch, weights)
+        replica, batch, weights = self.local_rows(batch, weights)
         x, y, observed = feed.gather(batch)
-        losses, prediction, gradients, moving = self._gradients(x, y, observed, weights, total, seeds[replica])
-        sums = self._sums([*gradients, *moving])
+        losses, prediction, gradients, moving = self.gradients(x, y, observed, weights, total, seeds[replica])
+        sums = self.sums([*gradients, *moving])
         gradients, moving = sums[: len(gradients)], sums[len(gradients) :]
         if self.settings.clipnorm is not None:
             gradients, _ = tf.clip_by_global_norm(gradients, self.settings.clipnorm * self._loss_scale())
@@ -175,7 +175,7 @@ class Trainer:
         if moving:
             # Average moving statistics of batch normalization over replicas, so that they are equal on every rank.
             moving = [value / self.replicas for value in moving]
-            variables = [variable.value for variable in self._model_functions.moving_variables()]
+            variables = [variable.value for variable in self.model_functions.moving_variables()]
             tf.distribute.get_replica_context().merge_call(_assign_all, (variables, moving))
         self._update_metrics("train", y, prediction, observed, losses, weights)
         return tf.reduce_sum(losses * weights)
@@ -209,8 +209,8 @@ class Trainer:
         for metric in self.metrics["eval"].values():
             metric.reset_state()
         padded = not self.compilation.whole_batches
-        for batch, weights in self._batches.evaluation(split, self.settings.eval_batch_size, padded=padded):
-            self._call(self._eval_steps, split, (batch, weights))
+        for batch, weights in self.batches.evaluation(split, self.settings.eval_batch_size, padded=padded):
+            self.call(self._eval_steps, split, (batch, weights))
         return _take_results(self.metrics["eval"], f"{split}_")
 
     def predict(self, split: str) -> tuple[np.ndarray, np.ndarray]:
@@ -227,8 +227,8 @@ class Trainer:
         """
         self._check_not_empty(split)
         batches = []
-        for batch, count in self._batches.single(split, self.settings.eval_batch_size):
-            targets, prediction = self._call(self._predict_step, split, (batch,))
+        for batch, count in self.batches.single(split, self.settings.eval_batch_size):
+            targets, prediction = self.call(self._predict_step, split, (batch,))
             batches.append((np.asarray(targets)[:count], np.asarray(prediction)[:count]))
         targets, predictions = (np.concatenate(parts) for parts in zip(*batches, strict=True))
         return targets, predictions
@@ -247,7 +247,7 @@ class Trainer:
             self.strategy.run(self._eval_step, args=(feed, *arguments))
 
     def _eval_step(self, feed: BatchFeed, batch: Tensor, weights: Tensor) -> None:
-        _, batch, weights = self._slice(batch, weights)
+        _, batch, weights = self.local_rows(batch, weights)
         x, y, observed = feed.gather(batch)
         losses, prediction = self._predictions(x, y, observed)
         self._update_metrics("eval", y, prediction, observed, losses, weights)
@@ -263,7 +263,7 @@ class Trainer:
                 arguments = for_metric(y, prediction, observed, weights, self._outputs.get(name))
                 metric.update_state(*(arguments[:2] if self.compilation.whole_batches else arguments))
 
-    def _call(self, body: Callable[..., Any], split: str, arguments: tuple[Any, ...]) -> Any:
+    def call(self, body: Callable[..., Any], split: str, arguments: tuple[Any, ...]) -> Any:
         """Call the body as a `tf.function`, traced once for any number of steps.
 
         Collectives are numbered when they are traced. Workers that trace a different number of times would wait for
@@ -272,7 +272,7 @@ class Trainer:
         # Batches without padding have two lengths; they occur with one replica only.
         key = (body.__name__, split, np.shape(arguments[1])[-1] if len(arguments) > 1 else 0)
         if key not in self._functions:
-            feed = self._batches.feeds[split]
+            feed = self.batches.feeds[split]
             signature = self._signature(feed, arguments)
             self._functions[key] = tf.function(lambda *args: body(feed, *args), input_signature=signature)
         try:

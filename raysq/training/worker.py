@@ -85,7 +85,8 @@ def run_worker(
             save(run.last)  # replace the damaged checkpoint
             on_message(damages[0])
         tensorboard = TensorBoardWriter(run.directory) if chief and callbacks.tensorboard else None
-        for record in user_loop(run.config.model, fit(trainer, state, on_train_batch_end)):
+        records = fit(trainer, state, on_train_batch_end, callbacks.on_step_cost)
+        for record in user_loop(run.config.model, records):
             writer.wait()  # so that the records are at most one epoch ahead of the last checkpoint
             if chief:
                 run.append(record)

@@ -2,7 +2,8 @@
 
 Usage: group_member.py JOBS, where JOBS is a JSON file with a list of jobs, each with workers (how many processes),
 replicas (logical devices in a process), runs (directories), host (those of them whose batches are gathered on the
-host), and gather (whether small sums are gathered). What a rank cannot train it says in RUN/error-RANK.
+host), and gather (whether small sums are gathered). What a rank cannot train it says in
+RUN/error-RANK, and the cost of a step of longer runs in RUN/cost-RANK.json.
 """
 
 import gc
@@ -52,7 +53,8 @@ def train(job: dict[str, Any], addresses: list[str], rank: int) -> None:
 
     backend.load()
     from raysq.errors import TrainingError
-    from raysq.training import replica_batches, replica_sums
+    from raysq.storage.atomic import write_json
+    from raysq.training import replica_batches, replica_sums, step_costs
     from raysq.training.callbacks import TrainingCallbacks
     from raysq.training.run import Run
     from raysq.training.runtime import configure, make_strategy
@@ -61,7 +63,8 @@ def train(job: dict[str, Any], addresses: list[str], rank: int) -> None:
     gc.collect()
     gc.freeze()  # every run begins with a look through all objects
     if not job["gather"]:
-        replica_sums._GATHER_BYTES = 0
+        replica_sums.gathers = lambda size, workers: False
+    step_costs._SECONDS = 1e-3  # short runs measure it too
     strategy = None
     for directory in job["runs"]:
         run = Run.open(directory)
@@ -69,8 +72,13 @@ def train(job: dict[str, Any], addresses: list[str], rank: int) -> None:
         if strategy is None:
             strategy = several_devices(job["replicas"]) if job["replicas"] > 1 else make_strategy(workers, False)
         replica_batches.HOST_BYTES = 0 if directory in job["host"] else 2**28
+
+        def write_cost(cost, directory=directory) -> None:
+            write_json(Path(directory) / f"cost-{rank}.json", list(cost))
+
+        callbacks = TrainingCallbacks(export_model=lambda: False, tensorboard=False, on_step_cost=write_cost)
         try:
-            run_worker(run, strategy, TrainingCallbacks(export_model=lambda: False, tensorboard=False), chief=rank == 0)
+            run_worker(run, strategy, callbacks, chief=rank == 0)
         except TrainingError as error:
             (Path(directory) / f"error-{rank}").write_text(str(error))
 

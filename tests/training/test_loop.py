@@ -27,6 +27,10 @@ class GroupTrainer:
         time.sleep(steps * self.seconds)
         return 1.0
 
+    @property
+    def total_steps(self):
+        return self.settings.epochs * self.steps_per_epoch
+
     def broadcast(self, value):
         if self.chief:
             self.agreed.append(value)

@@ -1,5 +1,7 @@
 """Several workers give what one gives."""
 
+import json
+
 import numpy as np
 import pytest
 from training.workers import close, timeless, weights
@@ -36,6 +38,15 @@ def test_sums_by_a_gather_equal_those_around_a_ring(by_workers, case):
     for gathered, ring in zip(weights(by_workers["2"][case]), weights(by_workers["2 in a ring"][case]), strict=True):
         assert np.array_equal(gathered, ring)
     assert timeless(by_workers["2"][case]) == timeless(by_workers["2 in a ring"][case])
+
+
+def test_every_worker_measures_a_step(by_workers):
+    """The runs of this case equal that of one worker, which measures nothing."""
+    for rank in range(2):
+        workers, compute, communication = json.loads(
+            (by_workers["2"]["text"].directory / f"cost-{rank}.json").read_text()
+        )
+        assert workers == 2 and 0 < compute < 10 and 0 < communication < 10
 
 
 def test_workers_agree_on_overflows_of_a_loss_scale(by_workers):

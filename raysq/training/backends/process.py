@@ -29,7 +29,7 @@ def train(run: Run, *, gpu: bool = False, threads: int | None = None, quiet: boo
     settings = run.config.train_settings()
     configure(settings, run.config.seed, gpu=gpu, threads=threads)
     with TrainProgress(settings.epochs, quiet) as progress, _stop_on_signal() as should_stop:
-        callbacks = TrainingCallbacks(progress.on_train_batch_end, progress.on_epoch_end, should_stop)
+        callbacks = TrainingCallbacks(progress.on_train_batch_end, progress.on_epoch_end, should_stop=should_stop)
         run_worker(run, make_strategy(1, gpu), callbacks)
 
 

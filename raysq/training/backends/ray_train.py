@@ -22,9 +22,13 @@ from raysq.training.callbacks import TrainingCallbacks
 from raysq.training.progress import TrainProgress
 from raysq.training.run import Run
 from raysq.training.runtime import configure, make_strategy
+from raysq.training.scaling import StepCost
 from raysq.training.state import TrainState
 from raysq.training.user_code import is_own
 from raysq.training.worker import run_worker
+
+# File of the measured cost of a step, in the run's directory.
+_STEP_COST = "step_cost.json"
 
 
 def train(
@@ -152,6 +156,10 @@ def _train_worker(arguments: dict[str, Any]) -> None:
             last_written = time.monotonic()
             write_json(run.directory / "progress.json", [state.epoch, state.step, loss, steps_per_epoch], durable=False)
 
+    def on_step_cost(cost: StepCost) -> None:
+        if chief:
+            write_json(run.directory / _STEP_COST, list(cost), durable=False)
+
     try:
         dataset = placement.open_dataset(run.config.data, arguments["data"])
         configure(run.config.train_settings(), run.config.seed, gpu=arguments["gpu"], threads=arguments["threads"])
@@ -159,7 +167,7 @@ def _train_worker(arguments: dict[str, Any]) -> None:
             run_worker(
                 run,
                 _strategy(workers, arguments["gpu"]),
-                TrainingCallbacks(on_train_batch_end),
+                TrainingCallbacks(on_train_batch_end, on_step_cost=on_step_cost),
                 chief=chief,
                 dataset=dataset,
             )
@@ -198,8 +206,10 @@ class _Watcher:
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._loop, daemon=True)
         self._shown = len(run.metrics())
+        self._showed_cost = False
 
     def __enter__(self) -> None:
+        (self.run.directory / _STEP_COST).unlink(missing_ok=True)
         self._thread.start()
 
     def __exit__(self, *_: object) -> None:
@@ -219,6 +229,11 @@ class _Watcher:
                 self.progress.on_epoch_end(record)
             values = read_json(self.run.directory / "progress.json", tuple[int, int, float, int], "")
             self.progress.show(*values)
+            if not self._showed_cost:
+                cost = StepCost(*read_json(self.run.directory / _STEP_COST, tuple[int, float, float], ""))
+                self._showed_cost = True
+                if advice := cost.advice():
+                    self.progress.print(advice)
         except DamagedError:
             pass  # not written yet; shown next time
 

@@ -16,10 +16,12 @@ from training.series import SMALL, write_series
 from training.workers import close, timeless, weights
 
 from raysq.errors import LostError, ResourceError, TrainingError, UsageError
+from raysq.storage.atomic import write_json
 from raysq.training import checkpoint, failures, train
 from raysq.training.backends import ray_train, worker_groups
 from raysq.training.backends.driver_context import DriverContext
 from raysq.training.evaluation import evaluate
+from raysq.training.progress import TrainProgress
 from raysq.training.run import Run
 from raysq.training.run_config import resolve_config
 
@@ -184,6 +186,20 @@ def test_what_a_group_says_is_a_loss_where_no_worker_failed_by_itself(data, tmp_
     failed = {0: UserExceptionWithTraceback(KeyError("units"), "KeyError: 'units'"), 1: lost[0]}
     error = ray_train._explain(WorkerGroupError("two", failed), run, 2, 0)
     assert type(error) is TrainingError and "the worker group failed: KeyError: 'units' (all of it" in str(error)
+
+
+def test_the_driver_says_once_that_more_workers_do_not_help(data, tmp_path, capsys):
+    run = Run.create(resolve_config("jena", "dense", data, 0, SMALL), folder=tmp_path)
+    cost = run.directory / ray_train._STEP_COST
+    cost.write_text("[2, 1.0, 9.0]")  # of an earlier attempt
+    with TrainProgress(1) as progress, ray_train._Watcher(run, progress):
+        write_json(run.directory / "progress.json", [0, 1, 0.5, 12])
+        write_json(cost, [2, 0.0002, 0.0006])
+        time.sleep(1.2)  # it looks twice a second
+    lines = [line for line in capsys.readouterr().err.splitlines() if "communicates" in line]
+    assert len(lines) == 1 and lines[0].startswith(
+        "a step computes for 0.2 ms and communicates for 0.6 ms: --workers 1"
+    )
 
 
 def test_gpus_are_asked_of_ray(cluster):
