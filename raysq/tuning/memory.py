@@ -24,9 +24,10 @@ def estimate(largest: int, dataset_bytes: int, workers: int) -> int:
     Args:
         largest: largest memory of an earlier trial's process in bytes; 0 before the first.
         dataset_bytes: size of the data set in bytes.
-        workers: number of processes of a trial.
+        workers: number of workers of a trial. Several have processes of their own, beside the trial's.
     """
-    return (largest or _PROCESS_BYTES + 2 * dataset_bytes) * workers
+    processes = 1 if workers == 1 else workers + 1
+    return (largest or _PROCESS_BYTES + 2 * dataset_bytes) * processes
 
 
 @contextmanager

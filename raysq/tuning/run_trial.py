@@ -23,6 +23,7 @@ from raysq.training.run_config import resolve_config
 _trainers = CompiledCache()
 _POLL_SECONDS = 0.5
 _LOCK_SECONDS = 60.0
+_STOP_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -146,30 +147,47 @@ def _train(context: TrialContext, name: str, seed: int, settings: Mapping[str, A
 
 
 def _train_group(context: TrialContext, run: Run, reporter: "_Reporter") -> None:
-    """Train in a worker group and report the records that its chief writes. The group ends with this process."""
+    """Train in a worker group and report the records that its chief writes.
+
+    Ray Tune ends a trial by an error of its report, and may then run another trial in this process. So the group is
+    ended with the trial, unless it trained to its end.
+    """
     from raysq.training.backends import ray_train
 
     failures: list[BaseException] = []
+    stop = threading.Event()
 
     def train() -> None:
         try:
-            ray_train.train(run, context.workers, gpu=context.gpu, threads=1, quiet=True, data=context.dataset_ref)
+            ray_train.train(
+                run,
+                context.workers,
+                gpu=context.gpu,
+                threads=1,
+                quiet=True,
+                data=context.dataset_ref,
+                should_stop=stop.is_set,
+            )
         except BaseException as error:
             failures.append(error)
 
     thread = threading.Thread(target=train, daemon=True)
     thread.start()
     reported = len(run.metrics())
-    while True:
-        alive = thread.is_alive()
-        for record in run.metrics()[reported:]:
-            reported += 1
-            reporter.on_epoch_end(record)
-        if not alive:
-            break
-        if Path(context.stop_file).exists():
-            raise Interrupted("stopped; the same command continues from the last checkpoint")
-        thread.join(_POLL_SECONDS)
+    try:
+        while True:
+            alive = thread.is_alive()
+            for record in run.metrics()[reported:]:
+                reported += 1
+                reporter.on_epoch_end(record)
+            if not alive:
+                break
+            if Path(context.stop_file).exists():
+                raise Interrupted("stopped; the same command continues from the last checkpoint")
+            thread.join(_POLL_SECONDS)
+    finally:
+        stop.set()
+        thread.join(_STOP_SECONDS)
     if failures:
         raise failures[0]
 

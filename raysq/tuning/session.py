@@ -157,8 +157,7 @@ class Session:
                 search_alg=SessionSearcher(self),
                 scheduler=self.early_stopping(),
                 max_concurrent_trials=self.concurrent + self.queued,
-                # A process that started a worker group is not reused, so that the group ends with its trial.
-                reuse_actors=alone,
+                reuse_actors=True,
                 trial_name_creator=lambda trial: trial.config["trial"][0],
                 trial_dirname_creator=lambda trial: trial.config["trial"][0],
             ),

@@ -1,15 +1,26 @@
 """The search: the defaults first, failures that do not end it, budgets, searchers, and what it leaves."""
 
+import contextlib
 import json
+import os
+import threading
+import time
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from processes import descendants
 from training.series import SMALL, write_series
 
 import raysq
 from raysq import cli
+from raysq.data.dataset import Dataset
 from raysq.errors import RaysqError, ResourceError, UsageError
 from raysq.inference.predictor import load
+from raysq.training.backends import ray_train
 from raysq.training.run import Run
+from raysq.training.run_config import resolve_config
+from raysq.tuning import run_trial
 from raysq.tuning.experiment import Experiment, experiments
 from raysq.tuning.run_trial import write_failure
 from raysq.tuning.session import Session
@@ -202,6 +213,50 @@ def test_what_the_cluster_cannot_hold_is_an_error_at_once(cluster, data):
         tune(data, trials=1, settings=FIXED, gpu=0.5)
     with pytest.raises(ResourceError, match="7 workers need 7 CPUs, the Ray cluster has 6"):
         tune(data, trials=1, settings=FIXED, workers_per_trial=7)
+
+
+@pytest.mark.slow
+def test_trials_of_two_workers_share_their_processes(cluster, data):
+    seen: set[int] = set()
+    end = threading.Event()
+
+    def look():
+        while not end.wait(0.2):
+            for pid in descendants(os.getpid()):
+                with contextlib.suppress(OSError):
+                    if Path(f"/proc/{pid}/cmdline").read_text().startswith("ray::RayTrainWorker"):
+                        seen.add(pid)
+
+    watch = threading.Thread(target=look)
+    watch.start()
+    try:
+        found = tune(data, trials=3, settings=FIXED, workers_per_trial=2, max_concurrent=1, scheduler="none")
+    finally:
+        end.set()
+        watch.join()
+    assert {trial["state"] for trial in found.trials} == {"finished"} and len(found.trials) == 3
+    assert len(seen) == 2
+
+
+def test_a_trial_that_is_stopped_ends_its_group(data, monkeypatch, tmp_path):
+    """Ray Tune stops a trial by an error of its report."""
+    run = Run.create(resolve_config("jena", "dense", Dataset.open(data), 0, FIXED), folder=tmp_path)
+    ended = threading.Event()
+
+    def train(run, workers, *, should_stop, **options):
+        run.append({"epoch": 1, "step": 5, "val_loss": 1.0, "seconds": 1.0, "learning_rate": 0.1, "best": True})
+        while not should_stop():
+            time.sleep(0.01)
+        ended.set()
+
+    def stop(record):
+        raise SystemExit(0)
+
+    monkeypatch.setattr(ray_train, "train", train)
+    context = SimpleNamespace(workers=2, gpu=0, dataset_ref=None, stop_file=tmp_path / "stop")
+    with pytest.raises(SystemExit):
+        run_trial._train_group(context, run, SimpleNamespace(on_epoch_end=stop))
+    assert ended.is_set()
 
 
 def test_one_process_searches_at_a_time(data):

@@ -3,6 +3,7 @@
 import os
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from raysq.training.worker import run_worker
 
 # File of the measured cost of a step, in the run's directory.
 _STEP_COST = "step_cost.json"
+_INTERRUPT_SECONDS = 1.0
 
 
 def train(
@@ -40,6 +42,7 @@ def train(
     quiet: bool = False,
     max_failures: int = 3,
     data: placement.DatasetRef | None = None,
+    should_stop: Callable[[], bool] = lambda: False,
 ) -> None:
     """Train a run to its end on a Ray Train worker group, on one node or several.
 
@@ -56,13 +59,14 @@ def train(
         quiet: whether to hide progress. Defaults to False.
         max_failures: maximum number of consecutive restarts without progress. Defaults to 3.
         data: reference to the data set from `raysq.distributed.placement.broadcast`. Defaults to a new one.
+        should_stop: asked some times a second. If it returns True, training ends at once. Defaults to never.
 
     Raises:
         ResourceError: there are too few CPUs or GPUs, or a node does not see the run's directory.
         LostError: workers were lost repeatedly without progress.
         TrainingError: the loss is not finite, or workers failed for another reason.
         UsageError: the model cannot be built or trained. Training is not retried.
-        Interrupted: Ctrl-C stopped training. The same call continues it.
+        Interrupted: Ctrl-C or `should_stop` stopped training. The same call continues it.
     """
     ensure_ray()
     check_resources({"CPU": 1, "GPU": gpu}, "a worker", workers)
@@ -83,7 +87,7 @@ def train(
             group = worker_groups.take(key)
             used_before = group.jobs > 0
             try:
-                _train_group(run, group, arguments)
+                _train_group(run, group, arguments, should_stop)
                 break
             except LostError:
                 # Ray Train counts all failures of a group, but those of earlier runs or before progress should not
@@ -92,18 +96,18 @@ def train(
                     raise
 
 
-def _train_group(run: Run, group: WorkerGroup, arguments: dict[str, Any]) -> None:
+def _train_group(run: Run, group: WorkerGroup, arguments: dict[str, Any], should_stop: Callable[[], bool]) -> None:
     """Train with a group, which Ray Train restarts after failures, and keep the group if all went well.
 
     Raises:
         RaysqError: the group failed; a `LostError` if workers were lost.
     """
     try:
-        group.run(_train_worker, arguments)
+        group.run(_train_worker, arguments, should_stop)
     except GroupEnded as ended:
         raise failures.read(run.directory) or _explain(ended.reason, run, group.key.workers, group.key.gpu) from ended
     except BaseException as error:
-        group.stop()
+        group.stop(_INTERRUPT_SECONDS)
         if isinstance(error, KeyboardInterrupt):
             raise Interrupted("stopped; the same command continues from the last checkpoint") from None
         raise

@@ -15,11 +15,13 @@ from typing import Any
 
 from raysq.distributed.cluster import is_alone
 from raysq.distributed.idle import on_release
-from raysq.errors import UsageError
+from raysq.errors import Interrupted, UsageError
 from raysq.training.backends.driver_context import DriverContext
 
 _KEEP_SECONDS = 60.0
 _STOP_SECONDS = 10.0
+_EXIT_SECONDS = 2.0
+_WAIT_SECONDS = 0.2
 
 
 @dataclass(frozen=True)
@@ -91,15 +93,22 @@ class WorkerGroup:
         """Whether the group takes further jobs."""
         return self._thread.is_alive() and not self._trainer.is_stopped
 
-    def run(self, function: Callable[[Any], None], arguments: Any) -> None:
+    def run(
+        self,
+        function: Callable[[Any], None],
+        arguments: Any,
+        should_stop: Callable[[], bool] = lambda: False,
+    ) -> None:
         """Call a function on every worker, and again on the workers of a restarted group, until all have returned.
 
         Args:
             function: function of a module.
             arguments: its argument.
+            should_stop: asked some times a second. If it returns True, the call ends with an error.
 
         Raises:
             GroupEnded: the group ended before.
+            Interrupted: `should_stop` returned True.
         """
         with self._changed:
             self.jobs += 1
@@ -108,13 +117,19 @@ class WorkerGroup:
             while self._finished < self.jobs:
                 if not self._thread.is_alive():
                     raise GroupEnded(self._error)
-                self._changed.wait(1.0)
+                if should_stop():
+                    raise Interrupted("stopped; the same command continues from the last checkpoint")
+                self._changed.wait(_WAIT_SECONDS)
             self._job = None
 
-    def stop(self) -> None:
-        """End the workers, and wait until their resources are free."""
+    def stop(self, seconds: float = _STOP_SECONDS) -> None:
+        """End the workers, and wait until their resources are free.
+
+        Args:
+            seconds: longest time to wait. A group that is still starting ends once it has started.
+        """
         self._trainer.stop()
-        self._thread.join(_STOP_SECONDS)
+        self._thread.join(seconds)
 
     def _fit(self) -> None:
         try:
@@ -161,8 +176,8 @@ def take(key: GroupKey) -> WorkerGroup:
         return group
     if group is not None:
         group.stop()
-    if not _groups:
-        atexit.register(_stop_all)  # runs before the exit handlers of Ray, which is imported by now
+    atexit.unregister(_stop_all)
+    atexit.register(_stop_all)  # runs before the exit handlers of Ray, which is imported by now
     group = WorkerGroup(key)
     _groups.add(group)
     return group
@@ -222,5 +237,9 @@ def _take_kept() -> WorkerGroup | None:
 
 def _stop_all() -> None:
     """End all groups at the exit of this process, before Ray is shut down."""
+    from ray._private import auto_init_hook
+
+    # A group that is still starting would start Ray again after its shutdown.
+    auto_init_hook.enable_auto_connect = False
     for group in list(_groups):
-        group.stop()
+        group.stop(_EXIT_SECONDS)
