@@ -10,6 +10,7 @@ from raysq.storage.assets import write_assets
 from raysq.storage.atomic import atomic_write
 from raysq.training import checkpoint
 from raysq.training.best import Weights, assign, best_checkpoint
+from raysq.training.goodput import Goodput, read_attempts, summarize
 from raysq.training.open_trainer import open_trainer
 from raysq.training.run import Run
 from raysq.training.state import TrainState
@@ -43,7 +44,9 @@ def finalize(run: Run, *, ended: str, dataset: Dataset | None = None) -> dict[st
     trainer = open_trainer(run, dataset)
     metrics, epoch, weights = measure_best(run, trainer, test=True)
     export_model(run, dataset, weights)
-    write_result(run, trainer, TrainState.from_json(last.state), metrics, epoch, ended=ended)
+    attempts = read_attempts(run)
+    goodput = summarize(attempts) if attempts else None
+    write_result(run, trainer, TrainState.from_json(last.state), metrics, epoch, goodput=goodput, ended=ended)
     return metrics
 
 
@@ -91,7 +94,14 @@ def export_model(run: Run, dataset: Dataset, weights: Weights) -> None:
 
 
 def write_result(
-    run: Run, trainer: "Trainer", state: TrainState, metrics: dict[str, float], epoch: int, *, ended: str = "finished"
+    run: Run,
+    trainer: "Trainer",
+    state: TrainState,
+    metrics: dict[str, float],
+    epoch: int,
+    *,
+    goodput: Goodput | None,
+    ended: str = "finished",
 ) -> None:
     """Write `result.json` of a run whose best epoch has the given number and metrics."""
     run.finish(
@@ -104,5 +114,6 @@ def write_result(
             "parameters": int(trainer.model.count_params()),
             "ended": ended,
             "left_to_model": list(trainer.compilation.ignored_settings),
+            **({} if goodput is None else {"goodput": goodput.to_json()}),
         }
     )

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 from raysq.errors import DamagedError, RaysqError
 from raysq.storage.atomic import write_json, write_json_lines
@@ -29,6 +29,7 @@ class RunResult(TypedDict):
     best_epoch: int
     epochs: int
     parameters: int
+    goodput: NotRequired[dict[str, float]]  # absent in runs of an older raysq; see `raysq.training.goodput.Goodput`
 
 
 class Failure(TypedDict):

@@ -12,6 +12,7 @@ from raysq.training import checkpoint
 from raysq.training.callbacks import TensorBoardWriter, TrainingCallbacks
 from raysq.training.checkpoint_writer import CheckpointWriter
 from raysq.training.finalize import export_model, measure_best, write_result
+from raysq.training.goodput import GoodputRecorder
 from raysq.training.open_trainer import open_trainer
 from raysq.training.run import Run
 from raysq.training.saved import check_saveable
@@ -30,6 +31,7 @@ def run_worker(
     chief: bool = True,
     dataset: Dataset | None = None,
     open_trainer: Callable[[Run, Dataset], "Trainer"] = open_trainer,
+    command: float | None = None,
 ) -> dict[str, float]:
     """Train a run to its end, from its last checkpoint if it has one. Call `configure` first.
 
@@ -40,6 +42,7 @@ def run_worker(
         chief: whether this worker writes files. Defaults to True.
         dataset: data set of the run. Defaults to the one at `config.data`, which may not exist on this node.
         open_trainer: function that returns the run's trainer. `CompiledCache.open` reuses trainers.
+        command: when the command that trains the run began, in seconds since 1970. Defaults to now.
 
     Returns:
         The metrics of the best epoch's weights.
@@ -48,9 +51,23 @@ def run_worker(
         Interrupted: `should_stop` returned True. The state is saved.
         TrainingError: the loss is not finite.
     """
+    on_message: Callable[[str], None] = print_message if chief else lambda message: None
+    with GoodputRecorder(run, command, chief=chief, on_message=on_message) as goodput:
+        return _train(run, strategy, callbacks, chief, dataset, open_trainer, goodput, on_message)
+
+
+def _train(
+    run: Run,
+    strategy: Any,
+    callbacks: TrainingCallbacks,
+    chief: bool,
+    dataset: Dataset | None,
+    open_trainer: Callable[[Run, Dataset], "Trainer"],
+    goodput: GoodputRecorder,
+    on_message: Callable[[str], None],
+) -> dict[str, float]:
     from raysq.training.loop import fit
 
-    on_message: Callable[[str], None] = print_message if chief else lambda message: None
     dataset = dataset or Dataset.open(run.config.data)
     scope = strategy.scope() if strategy is not None else nullcontext()
     with scope, CheckpointWriter(background=callbacks.background_checkpoints) as writer:
@@ -64,13 +81,16 @@ def run_worker(
             trainer.restore(saved.variables)
             state = TrainState.from_json(saved.state)
             run.metrics(state.epoch)  # raise an error of damaged metrics now, before hours of training
+        goodput.begin(state, trainer.replicas)
 
         def save(*directories: Path) -> None:
-            values = trainer.snapshot()  # on every worker: metrics are summed over them
-            if chief:
-                writer.save(directories, values, state.to_json())
+            with goodput.checkpoint():
+                values = trainer.snapshot()  # on every worker: metrics are summed over them
+                if chief:
+                    writer.save(directories, values, state.to_json())
 
         def on_train_batch_end(state: TrainState, loss: float) -> None:
+            goodput.on_train_batch_end(state)
             callbacks.on_train_batch_end(state, loss, trainer.steps_per_epoch)
             if callbacks.should_stop():
                 save(run.last)
@@ -87,7 +107,9 @@ def run_worker(
         tensorboard = TensorBoardWriter(run.directory) if chief and callbacks.tensorboard else None
         records = fit(trainer, state, on_train_batch_end, callbacks.on_step_cost)
         for record in user_loop(run.config.model, records):
-            writer.wait()  # so that the records are at most one epoch ahead of the last checkpoint
+            goodput.on_epoch_end(state)
+            with goodput.checkpoint():
+                writer.wait()  # so that the records are at most one epoch ahead of the last checkpoint
             if chief:
                 run.append(record)
             if tensorboard is not None:
@@ -96,13 +118,15 @@ def run_worker(
             save(*([run.best] if record["best"] else []), run.last)
             callbacks.on_epoch_end(record)
 
-        writer.wait()
-        trainer.barrier()  # wait until the chief has written the checkpoints
+        with goodput.checkpoint():
+            writer.wait()
+            trainer.barrier()  # wait until the chief has written the checkpoints
         export = callbacks.export_model()
-        with user_errors(run.config.model, "fails when it is evaluated"):
+        with goodput.finishing(), user_errors(run.config.model, "fails when it is evaluated"):
             metrics, epoch, weights = measure_best(run, trainer, test=export, on_message=on_message)
     if chief:
-        if export:
-            export_model(run, dataset, weights)
-        write_result(run, trainer, state, metrics, epoch)
+        with goodput.finishing():
+            if export:
+                export_model(run, dataset, weights)
+        write_result(run, trainer, state, metrics, epoch, goodput=goodput.finish())
     return metrics

@@ -112,6 +112,7 @@ def write_failure(directory: Path, message: str) -> None:
 
 
 def _train(context: TrialContext, name: str, seed: int, settings: Mapping[str, Any]) -> None:
+    command = time.time()
     dataset = placement.open_dataset(context.data, context.dataset_ref)
     config = resolve_config(context.task, context.model, dataset, seed, settings, context.source)
     run = Run.create(config, name=name, folder=Path(context.folder), trust=context.trust)
@@ -141,9 +142,9 @@ def _train(context: TrialContext, name: str, seed: int, settings: Mapping[str, A
         )
         strategy = make_strategy(1, context.gpu > 0)
         if strategy is None:
-            run_worker(run, strategy, callbacks, dataset=dataset, open_trainer=_trainers.open)
+            run_worker(run, strategy, callbacks, dataset=dataset, open_trainer=_trainers.open, command=command)
         else:
-            run_worker(run, strategy, callbacks, dataset=dataset)
+            run_worker(run, strategy, callbacks, dataset=dataset, command=command)
 
 
 def _train_group(context: TrialContext, run: Run, reporter: "_Reporter") -> None:

@@ -1,6 +1,7 @@
 """Training backend in this process: one worker, no worker group."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -26,11 +27,12 @@ def train(run: Run, *, gpu: bool = False, threads: int | None = None, quiet: boo
     Raises:
         Interrupted: a signal stopped training. The same call continues it.
     """
+    command = time.time()
     settings = run.config.train_settings()
     configure(settings, run.config.seed, gpu=gpu, threads=threads)
     with TrainProgress(settings.epochs, quiet) as progress, _stop_on_signal() as should_stop:
         callbacks = TrainingCallbacks(progress.on_train_batch_end, progress.on_epoch_end, should_stop=should_stop)
-        run_worker(run, make_strategy(1, gpu), callbacks)
+        run_worker(run, make_strategy(1, gpu), callbacks, command=command)
 
 
 @contextmanager

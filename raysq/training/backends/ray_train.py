@@ -68,6 +68,7 @@ def train(
         UsageError: the model cannot be built or trained. Training is not retried.
         Interrupted: Ctrl-C or `should_stop` stopped training. The same call continues it.
     """
+    command = time.time()
     ensure_ray()
     check_resources({"CPU": 1, "GPU": gpu}, "a worker", workers)
     placement.validate_shared_runs(run.directory)
@@ -80,6 +81,7 @@ def train(
         "gpu": bool(gpu),
         "threads": threads,
         "driver": key.driver,
+        "command": command,
     }
     with TrainProgress(run.config.train_settings().epochs, quiet) as progress, _Watcher(run, progress):
         while True:
@@ -174,6 +176,7 @@ def _train_worker(arguments: dict[str, Any]) -> None:
                 TrainingCallbacks(on_train_batch_end, on_step_cost=on_step_cost),
                 chief=chief,
                 dataset=dataset,
+                command=arguments["command"],
             )
         except _peer_errors() as error:
             raise LostError(f"a worker of the group was lost ({str(error).splitlines()[0]})") from error
