@@ -8,11 +8,12 @@ from typing import Any
 
 from raysq.config import setting_fields
 from raysq.data.dataset import Dataset
-from raysq.errors import DataError, RaysqError, TrustError, UsageError
+from raysq.errors import DamagedError, DataError, RaysqError, TrustError, UsageError
 from raysq.problems.charts import Section
 from raysq.report.cached_model import CachedModel, ReportCache
 from raysq.report.graph import Node, node_of, read_graph
 from raysq.training.evaluation import evaluate_in_detail
+from raysq.training.goodput import Attempt, read_attempts
 from raysq.training.run import Run
 from raysq.training.run_config import RunConfig, resolve_config
 from raysq.training.settings import TrainSettings
@@ -33,6 +34,7 @@ class Analysis:
         graph: The model's layers.
         sections: The problem's sections.
         examples: Number of examples by split.
+        attempts: Attempts at training the run, with their times. Empty for a run of an older raysq.
         missing: A message for each part that is left out.
         refused: Why the code of an untrusted run was not imported. Empty if none was needed.
     """
@@ -47,6 +49,7 @@ class Analysis:
     graph: tuple[Node, ...] = ()
     sections: list[Section] = field(default_factory=list)
     examples: dict[str, int] = field(default_factory=dict)
+    attempts: list[Attempt] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     refused: str = ""
 
@@ -89,6 +92,10 @@ def analyze(run: Run, *, options: Mapping[str, Any] | None = None) -> Analysis:
         if name not in valid:
             raise UsageError(f"the report of run {run.name}, {run.problem.noun}, has no option {name!r}: leave it out")
     cache = ReportCache(run)
+    try:
+        analysis.attempts = read_attempts(run)
+    except DamagedError as error:
+        analysis.missing.append(f"The goodput is left out: {error}")
     try:
         analysis.dataset = _dataset(run.config)
         analysis.examples = {name: len(source) for name, source in run.problem.splits(analysis.dataset).items()}

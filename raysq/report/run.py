@@ -12,6 +12,7 @@ from raysq.display.numbers import number, seconds, short
 from raysq.errors import RaysqError
 from raysq.problems.charts import Figure, Figures, Line, LineChart, Mark, Table
 from raysq.report.analysis import Analysis, differs
+from raysq.report.goodput import goodput_part
 from raysq.report.markup import Markup, join, tag
 from raysq.report.metrics import leaderboards, metrics_of, primary, repeats, verdict
 from raysq.report.model import draw_model, total
@@ -98,6 +99,7 @@ def run_parts(analysis: Analysis, *, level: int = 2) -> list[Markup]:
     parts = [history_part(analysis, level=level), leaderboard_part(analysis, level=level)]
     parts += [draw_section(section, level=level) for section in analysis.sections]
     parts += [model_part(analysis, level=level), settings_part(analysis, level=level), data_part(analysis, level=level)]
+    parts.append(goodput_part(analysis.attempts, analysis.state, level=level))
     parts.append(environment_part(analysis, level=level))
     return [part for part in parts if part is not None]
 
