@@ -135,6 +135,25 @@ def test_the_job_on_kubernetes_is_whole(manifest, cluster):
     assert gpu["template"]["spec"]["containers"][0]["resources"]["limits"]["nvidia.com/gpu"] == 1
 
 
+def test_only_the_pods_of_the_job_reach_each_other_on_kubernetes(manifest):
+    policy, job = manifest["NetworkPolicy"]["spec"], manifest["RayJob"]
+    ray = job["spec"]["rayClusterSpec"]
+    pods = policy["podSelector"]["matchLabels"]
+    for group in (ray["headGroupSpec"], *ray["workerGroupSpecs"]):
+        assert group["template"]["metadata"]["labels"] == pods, "a pod outside of the policy"
+    assert policy["policyTypes"] == ["Ingress"]
+    among, dashboard = policy["ingress"]
+    assert among == {"from": [{"podSelector": {"matchLabels": pods}}]}
+    (head,) = ray["headGroupSpec"]["template"]["spec"]["containers"]
+    (port,) = [one["containerPort"] for one in head["ports"] if one["name"] == "dashboard"]
+    assert dashboard["ports"] == [{"port": port, "protocol": "TCP"}]
+    submitter, operator = dashboard["from"]
+    # Kubernetes gives the pods of a job, and KubeRay the submitter's job, this name.
+    assert submitter == {"podSelector": {"matchLabels": {"job-name": job["metadata"]["name"]}}}
+    assert operator["podSelector"]["matchLabels"] == {"app.kubernetes.io/component": "kuberay-operator"}
+    assert operator["namespaceSelector"]["matchLabels"].keys() == {"kubernetes.io/metadata.name"}
+
+
 def test_all_files_name_the_same_versions(manifest):
     lock = locked("requirements.lock")
     assert manifest["RayJob"]["spec"]["rayClusterSpec"]["rayVersion"] == lock["ray"]
