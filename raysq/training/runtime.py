@@ -46,8 +46,12 @@ def configure(settings: TrainSettings, seed: int, *, gpu: bool, threads: int | N
     keras.utils.set_random_seed(seed)
 
 
-def make_strategy(workers: int, gpu: bool) -> Any:
+def make_strategy(workers: int, gpu: float) -> Any:
     """Return the distribution strategy of this worker, or None for a single process with one device.
+
+    Args:
+        workers: number of workers.
+        gpu: GPUs of each worker; a fraction where workers share one.
 
     Raises:
         ResourceError: other hosts than those of the group can reach TensorFlow's server.
@@ -55,8 +59,12 @@ def make_strategy(workers: int, gpu: bool) -> Any:
     import tensorflow as tf
 
     if workers > 1:
+        communication = tf.distribute.experimental
+        # TensorFlow's own choice is its ring over gRPC, for GPUs too. NCCL refuses workers that share a GPU.
+        name = "NCCL" if gpu >= 1 else "RING"
+        options = communication.CommunicationOptions(implementation=communication.CommunicationImplementation[name])
         with closed_server():
-            return tf.distribute.MultiWorkerMirroredStrategy()
+            return tf.distribute.MultiWorkerMirroredStrategy(communication_options=options)
     if gpu and len(tf.config.list_logical_devices("GPU")) > 1:
         return tf.distribute.MirroredStrategy()
     return None

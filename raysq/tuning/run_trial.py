@@ -140,7 +140,7 @@ def _train(context: TrialContext, name: str, seed: int, settings: Mapping[str, A
             tensorboard=context.export_all,
             background_checkpoints=False,  # a trial may end at a report, and its best epoch is then exported
         )
-        strategy = make_strategy(1, context.gpu > 0)
+        strategy = make_strategy(1, context.gpu)
         if strategy is None:
             run_worker(run, strategy, callbacks, dataset=dataset, open_trainer=_trainers.open, command=command)
         else:

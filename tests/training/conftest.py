@@ -31,7 +31,7 @@ CASES = {
 
 @pytest.fixture(scope="session")
 def by_workers(tmp_path_factory):
-    """Runs by case, for 1, 2 and 3 workers and for 2 devices in one worker."""
+    """Runs by case, for 1, 2 and 3 workers, and for 2 devices in one worker or in each of two."""
     folder = tmp_path_factory.mktemp("workers")
     series, texts = write_series(folder / "waves"), corpus.write_corpus(folder / "texts")
     configs = {name: resolve_config("jena", model, series, 0, settings) for name, (model, settings) in CASES.items()}
@@ -49,9 +49,12 @@ def by_workers(tmp_path_factory):
     # One worker gathers in the graph what several gather on the host. Loops and embeddings under two devices:
     # tests/problems/text_classification/test_replicas.py.
     jobs = {
-        "2 devices": Job(*some("devices", "dense", "penalty", "own", "host", "gaps"), replicas=2, host=["host"]),
+        "2 devices": Job(
+            *some("devices", "dense", "penalty", "own", "host", "gaps", "moving"), replicas=2, host=["host"]
+        ),
         "2": Job(*some("two", "diverging", *exact, *masked, "float16"), workers=2, host=["host"], again=masked),
         "2 in a ring": Job(*some("ring", "moving", "penalty"), workers=2, gather=False),
+        "2 of 2 devices": Job(*some("two devices", "dense", "host", "moving"), workers=2, replicas=2, host=["host"]),
         "3": Job(*some("three", "penalty", "host"), workers=3, host=["host"]),
     }
     with ThreadPoolExecutor(1) as beside:

@@ -70,7 +70,9 @@ def train(job: dict[str, Any], addresses: list[str], rank: int) -> None:
         run = Run.open(directory)
         configure(run.config.train_settings(), run.config.seed, gpu=False, threads=1)
         if strategy is None:
-            strategy = several_devices(job["replicas"]) if job["replicas"] > 1 else make_strategy(workers, False)
+            strategy = (
+                several_devices(job["replicas"], workers) if job["replicas"] > 1 else make_strategy(workers, False)
+            )
         replica_batches.HOST_BYTES = 0 if directory in job["host"] else 2**28
 
         def write_cost(cost, directory=directory) -> None:
@@ -83,13 +85,24 @@ def train(job: dict[str, Any], addresses: list[str], rank: int) -> None:
             (Path(directory) / f"error-{rank}").write_text(str(error))
 
 
-def several_devices(count: int):
-    """Several logical CPUs stand for several GPUs of one worker."""
+def several_devices(count: int, workers: int):
+    """Several logical CPUs stand for several GPUs of one worker, or of each of several workers."""
     import tensorflow as tf
+    from tensorflow.python.distribute.collective_all_reduce_strategy import CollectiveAllReduceExtended
+
+    from raysq.training.runtime import make_strategy
 
     cpu = tf.config.list_physical_devices("CPU")[0]
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * count)
-    return tf.distribute.MirroredStrategy([f"/CPU:{number}" for number in range(count)])
+    if not workers:
+        return tf.distribute.MirroredStrategy([f"/CPU:{number}" for number in range(count)])
+
+    def initialize_local_devices(self, cluster_resolver, worker_device):
+        return tuple(f"{worker_device}/device:CPU:{number}" for number in range(count)), "CPU"
+
+    # TensorFlow takes all GPUs of a worker, and a single CPU.
+    CollectiveAllReduceExtended._initialize_local_devices = initialize_local_devices
+    return make_strategy(workers, False)
 
 
 if __name__ == "__main__":

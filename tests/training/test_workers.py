@@ -6,12 +6,15 @@ import numpy as np
 import pytest
 from training.workers import close, timeless, weights
 
+from raysq.training.goodput import read_attempts
+
 
 @pytest.mark.parametrize(
     ("workers", "case"),
     [
         *(("2", case) for case in ("dense", "gru", "penalty", "own", "host", "gaps", "text")),
         *(("2 devices", case) for case in ("dense", "penalty", "own", "host", "gaps")),
+        *(("2 of 2 devices", case) for case in ("dense", "host")),
         *(("3", case) for case in ("penalty", "host")),
     ],
 )
@@ -68,3 +71,17 @@ def test_replicas_draw_their_own_masks(by_workers):
     assert not np.allclose(weights(one)[0], weights(two)[0], rtol=1e-3)
     # Other masks, the same learning.
     assert one.metrics()[-1]["loss"] == pytest.approx(two.metrics()[-1]["loss"], rel=0.15)
+
+
+def test_replicas_of_one_worker_or_of_several_are_as_many_as_their_devices(by_workers):
+    expected = {"1": 1, "2": 2, "3": 3, "2 devices": 2, "2 of 2 devices": 4}
+    assert {name: read_attempts(by_workers[name]["host"])[0].replicas for name in expected} == expected
+
+
+def test_moving_statistics_are_means_over_the_replicas_of_all_workers(by_workers):
+    """Two devices of a worker see the same halves of a batch as two workers; four devices see quarters."""
+    devices, workers, both = (by_workers[name]["moving"] for name in ("2 devices", "2", "2 of 2 devices"))
+    close(devices, workers)
+    assert both.metrics()[-1]["loss"] == pytest.approx(workers.metrics()[-1]["loss"], rel=0.15)
+    for mine, theirs in zip(weights(both), weights(workers), strict=True):
+        assert np.isfinite(mine).all() and mine.shape == theirs.shape

@@ -78,7 +78,7 @@ def train(
     arguments = {
         "run": run.resolved(),
         "data": data or placement.broadcast(Dataset.open(run.config.data)),
-        "gpu": bool(gpu),
+        "gpu": gpu,
         "threads": threads,
         "driver": key.driver,
         "command": command,
@@ -168,7 +168,7 @@ def _train_worker(arguments: dict[str, Any]) -> None:
 
     try:
         dataset = placement.open_dataset(run.config.data, arguments["data"])
-        configure(run.config.train_settings(), run.config.seed, gpu=arguments["gpu"], threads=arguments["threads"])
+        configure(run.config.train_settings(), run.config.seed, gpu=arguments["gpu"] > 0, threads=arguments["threads"])
         try:
             run_worker(
                 run,
@@ -191,7 +191,7 @@ def _train_worker(arguments: dict[str, Any]) -> None:
 _made: list[Any] = []
 
 
-def _strategy(workers: int, gpu: bool) -> Any:
+def _strategy(workers: int, gpu: float) -> Any:
     """Return this worker's distribution strategy, which all runs of its group share."""
     if not _made:
         _made.append(make_strategy(workers, gpu))

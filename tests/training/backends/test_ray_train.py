@@ -21,6 +21,7 @@ from raysq.training import checkpoint, failures, train
 from raysq.training.backends import ray_train, worker_groups
 from raysq.training.backends.driver_context import DriverContext
 from raysq.training.evaluation import evaluate
+from raysq.training.goodput import read_attempts
 from raysq.training.progress import TrainProgress
 from raysq.training.run import Run
 from raysq.training.run_config import resolve_config
@@ -75,6 +76,10 @@ def test_two_ray_workers_equal_one_process_survive_sigkill_and_serve_the_next_ru
         assert np.array_equal(mine, theirs)
     assert timeless(two) == timeless(hurt)
     close(one, hurt)
+    attempts = read_attempts(hurt)
+    assert len(attempts) == len(killed) + 1 and {attempt.replicas for attempt in attempts} == {2}
+    assert len({attempt.command for attempt in attempts}) == 1 and attempts[-1].reason == "finished"
+    assert hurt.result()["goodput"]["restarting"] > 0 and hurt.result()["goodput"]["stopped"] == 0
     # The figures on the test split are those of the model that is left.
     result = hurt.result()["metrics"]
     assert evaluate(hurt, ("test",))["embedding"]["test_loss"] == pytest.approx(result["test_loss"], rel=1e-4)
@@ -107,8 +112,8 @@ def only_worker(monkeypatch):
     monkeypatch.setattr("ray.train.get_context", lambda: context)
 
     def train_worker(run):
-        driver = DriverContext.current()
-        ray_train._train_worker({"run": run, "data": None, "gpu": False, "threads": None, "driver": driver})
+        arguments = {"run": run, "data": None, "gpu": 0, "threads": None, "command": None}
+        ray_train._train_worker({**arguments, "driver": DriverContext.current()})
 
     return train_worker
 
