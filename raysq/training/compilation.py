@@ -93,3 +93,14 @@ def make_metrics(named: Mapping[str, Any]) -> dict[str, keras.Metric]:
         is_metric = isinstance(metric, keras.Metric)
         metrics[name] = metric if is_metric else keras.metrics.MeanMetricWrapper(metric, name=name)
     return metrics
+
+
+def take_results(metrics: Mapping[str, keras.Metric], prefix: str) -> dict[str, float]:
+    """Return the results of metrics by prefixed name, and reset them."""
+    results: dict[str, float] = {}
+    for name, metric in metrics.items():
+        result = metric.result()
+        named = result if isinstance(result, dict) else {name: result}
+        results |= {prefix + key: float(value) for key, value in named.items()}
+        metric.reset_state()
+    return results

@@ -32,7 +32,7 @@ def estimate(config: RunConfig, *, workers: int = 1, gpu: bool = False, threads:
         A dictionary with the run's id, task, model, data set and settings. `examples` holds the number of examples by
         split, `parameters` and `steps` are numbers, and `remarks` are lines on the resolved settings.
         `estimated_seconds` is the duration of training and validation in this process. With several workers,
-        `forecast` holds the cost of a step in a group; see `_forecast`.
+        `forecast` holds the cost of a step in a group; see `_forecast`. There is none with the setting `exact`.
 
     Raises:
         UsageError: `workers` is below 1.
@@ -64,7 +64,7 @@ def estimate(config: RunConfig, *, workers: int = 1, gpu: bool = False, threads:
         "estimated_seconds": round(seconds, 1),
         "remarks": config.make_problem().describe(),
     }
-    if workers > 1 and trainable:
+    if workers > 1 and trainable and not trainer.settings.exact:
         values["forecast"] = _forecast(config, dataset, trainer, step_seconds, workers, gpu)
     return values
 

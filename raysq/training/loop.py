@@ -73,7 +73,7 @@ def fit(
                 # A shorter call, at the end of an epoch, measures what calls cost rather than steps.
                 call_steps = trainer.broadcast(fitting if steps == call_steps else call_steps)
                 agreement *= 3
-            elif calls == _COST_CALL:
+            elif calls == _COST_CALL and not settings.exact:
                 cost = measure_step_cost(trainer, seconds / steps, trainer.total_steps - state.step)
                 if cost is not None:
                     on_step_cost(cost)

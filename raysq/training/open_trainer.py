@@ -12,24 +12,33 @@ from raysq.training.settings import OPTIMIZER_SETTINGS
 from raysq.training.user_code import is_own, user_errors
 
 if TYPE_CHECKING:
+    from raysq.training.exact_exchange import WorkerGroup
     from raysq.training.trainer import Trainer
 
 
-def open_trainer(run: Run, dataset: Dataset) -> "Trainer":
-    """Build the run's model and its trainer. Call it inside the strategy's scope.
+def open_trainer(run: Run, dataset: Dataset, group: "WorkerGroup | None" = None) -> "Trainer":
+    """Build the run's model and its trainer. Call it inside the strategy's scope, or outside with the setting `exact`.
+
+    Args:
+        run: the run.
+        dataset: data set of the run.
+        group: the workers of a run with the setting `exact`. Defaults to this process alone.
 
     Raises:
         UsageError: the model cannot be built or trained, or settings were given that have no effect on it.
     """
+    from raysq.training.exact_trainer import ExactTrainer
     from raysq.training.trainer import Trainer
 
     config = run.config
+    settings = config.train_settings()
     problem = config.make_problem()
     with user_errors(config.model, "cannot be trained", everything=True):
         model = build_as_trained(run, dataset)
         splits, objective = problem.splits(dataset), problem.objective()
         xla = config.model_spec().xla
-        trainer = Trainer(model, splits, config.train_settings(), config.seed, objective, xla, config.model)
+        arguments = (model, splits, settings, config.seed, objective, xla, config.model)
+        trainer = ExactTrainer(*arguments, group) if settings.exact else Trainer(*arguments)
     validate_optimizer_settings(config, trainer)
     return trainer
 

@@ -25,13 +25,13 @@ class ReplicaInfo:
 
     Attributes:
         replicas: number of replicas over all workers.
-        rank: rank of this worker.
+        first: number of this worker's first replica.
         local: number of replicas of this worker.
         device: device that holds the arrays of batch sources of at most `HOST_BYTES`.
     """
 
     replicas: int
-    rank: int
+    first: int
     local: int
     device: str
 
@@ -51,7 +51,7 @@ class ReplicaInfo:
         # Padding repeats a row of the batch, so that the model sees valid values only.
         rows = np.concatenate([rows, np.repeat(rows[:, :1], short, 1)], 1)
         weights = np.pad(weights, ((0, 0), (0, short)))
-        begin = self.rank * self.local * part
+        begin = self.first * part
         own = slice(begin, begin + self.local * part)
         return rows[:, own], weights[:, own]
 
@@ -120,8 +120,8 @@ class ReplicaBatches:
         totals = weights.sum(1)  # over the batches of all workers, so equal on each of them
         info = self._replica_info
         rows, weights = info.part(rows, weights)
-        first = info.rank * info.local
-        seeds = shuffle.seeds(self._seed, first_step, steps, range(first, first + info.local), self._generators)
+        own = range(info.first, info.first + info.local)
+        seeds = shuffle.seeds(self._seed, first_step, steps, own, self._generators)
         return self.feeds["train"].batch(rows), weights, totals, seeds
 
     def _weights(self, split: str, rows: np.ndarray) -> np.ndarray:

@@ -40,6 +40,8 @@ from raysq.training.user_code import is_own
 
 _SHOWN = 4  # differences in a message
 _LONG = 40  # characters of one value in a message
+# Settings that came later, with the value of no effect. With that value the id is the one of before.
+_LATER = {"exact": 0}
 
 
 class Sections(TypedDict):
@@ -105,7 +107,8 @@ class RunConfig:
     @property
     def id(self) -> str:
         """Id of the run: task, model, and a hash of data fingerprint, settings, seed and the user's model source."""
-        sections = (self.settings["data"], self.settings["model"], self.settings["training"])
+        training = {name: value for name, value in self.settings["training"].items() if _LATER.get(name) != value}
+        sections = (self.settings["data"], self.settings["model"], training)
         parts = [self.fingerprint, self.model, *sections, self.seed]
         parts += [part for part in (self.source_digest, self.given) if part]
         digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:10]

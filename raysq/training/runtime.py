@@ -1,5 +1,6 @@
 """TensorFlow in this process: devices, threads, precision, seeds and the distribution strategy."""
 
+import os
 from typing import Any
 
 from raysq import backend
@@ -15,11 +16,13 @@ def configure(settings: TrainSettings, seed: int, *, gpu: bool, threads: int | N
         settings: training settings.
         seed: seed of Keras, NumPy and Python's random generators.
         gpu: whether to use GPUs; if False, they are hidden from TensorFlow.
-        threads: TensorFlow's threads. Defaults to all cores.
+        threads: TensorFlow's threads. Defaults to all cores. With the setting `exact`, whose operations have one thread
+            each, they compute several canonical replicas at the same time.
 
     Raises:
         ResourceError: a GPU is requested and TensorFlow finds none.
-        UsageError: TensorFlow already runs in this process with another number of threads.
+        UsageError: TensorFlow already runs in this process with another number of threads, or with the setting `exact`
+            with more than one for an operation.
     """
     backend.load()
     import keras
@@ -33,11 +36,19 @@ def configure(settings: TrainSettings, seed: int, *, gpu: bool, threads: int | N
             tf.config.set_visible_devices([], "GPU")
         for device in gpus if gpu else []:
             tf.config.experimental.set_memory_growth(device, True)
-        if threads:
+        if settings.exact:
+            tf.config.threading.set_intra_op_parallelism_threads(1)
+            tf.config.threading.set_inter_op_parallelism_threads(threads or len(os.sched_getaffinity(0)))
+        elif threads:
             tf.config.threading.set_intra_op_parallelism_threads(threads)
             tf.config.threading.set_inter_op_parallelism_threads(max(1, min(2, threads)))
     except RuntimeError:
-        if threads and tf.config.threading.get_intra_op_parallelism_threads() != threads:
+        if settings.exact and tf.config.threading.get_intra_op_parallelism_threads() != 1:
+            raise UsageError(
+                "setting exact needs operations of one thread each, and TensorFlow already runs in this process with "
+                "more: train in a process of its own, or give threads=1 to the first call"
+            ) from None
+        if not settings.exact and threads and tf.config.threading.get_intra_op_parallelism_threads() != threads:
             raise UsageError("--threads cannot change in a process where TensorFlow already runs") from None
     keras.utils.clear_session()
     if settings.deterministic:

@@ -32,6 +32,8 @@ class TrainSettings:
         precision: Keras dtype policy. The mixed policies are for GPUs.
         xla: whether to compile the gradient function with XLA; "auto" to compile it where that is faster.
         deterministic: whether to use deterministic ops, which give the same numbers every time at some cost in speed.
+        exact: number of parts that each batch is cut into, so that up to as many workers end with the same bits; 0 for
+            as many parts as workers, which end with the same numbers up to float rounding.
         checkpoint_steps: number of steps between checkpoints within an epoch; 0 for one checkpoint per epoch.
     """
 
@@ -49,6 +51,7 @@ class TrainSettings:
     precision: Literal["float32", "mixed_float16", "mixed_bfloat16"] = "float32"
     xla: Literal["auto", "true", "false"] = "auto"
     deterministic: bool = True
+    exact: Annotated[int, Range(least=0)] = 0
     checkpoint_steps: Annotated[int, Range(least=0)] = 0
 
     def __post_init__(self) -> None:
@@ -56,4 +59,23 @@ class TrainSettings:
         if self.epsilon is not None and self.optimizer == "sgd":
             raise UsageError(
                 f"setting epsilon is for optimizers that divide, received {self.epsilon} with sgd: leave it out"
+            )
+        if self.exact and not self.deterministic:
+            raise UsageError("setting exact needs deterministic ops: leave deterministic=false out, or exact")
+        if self.exact > self.batch_size:
+            raise UsageError(
+                f"setting exact cuts a batch into parts of one example at least, received exact={self.exact} with "
+                f"batch_size={self.batch_size}: lower it"
+            )
+
+    def check_workers(self, workers: int) -> None:
+        """Refuse more workers than canonical replicas.
+
+        Raises:
+            UsageError: there are more.
+        """
+        if self.exact and workers > self.exact:
+            raise UsageError(
+                f"--workers must be at most the setting exact, received {workers} with exact={self.exact}: give fewer "
+                f"workers, or a larger exact"
             )

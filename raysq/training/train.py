@@ -190,6 +190,7 @@ def train_run(run: Run, *, workers: int = 1, gpu: bool = False, threads: int | N
         raise UsageError(f"--workers must be at least 1, received {workers}")
     if threads is not None and threads < 1:
         raise UsageError(f"--threads must be at least 1, received {threads}")
+    run.config.train_settings().check_workers(workers)
     if workers == 1 and (not gpu or glob("/dev/nvidia[0-9]*")):
         from raysq.training.backends import process
 

@@ -4,7 +4,7 @@
 APIs are used.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Literal
 
 import keras
@@ -14,7 +14,7 @@ import tensorflow as tf
 from raysq.errors import DataError, TrainingError
 from raysq.problems.specs import BatchSource, Objective, OutputMetric
 from raysq.training.batch_feed import BatchFeed
-from raysq.training.compilation import has_keras_loop, has_max_pooling, make_metrics, make_optimizer
+from raysq.training.compilation import has_keras_loop, has_max_pooling, make_metrics, make_optimizer, take_results
 from raysq.training.model_functions import ModelFunctions, Tensor
 from raysq.training.observed import for_metric
 from raysq.training.own_compilation import compilation_of
@@ -71,7 +71,9 @@ class Trainer:
         faster = faster and not (settings.deterministic and has_max_pooling(model))
         self.xla = {"auto": faster, "true": True, "false": False}[settings.xla]
 
-        self.compilation = compilation_of(model, name, objective, settings, self.total_steps, splits, self.replicas)
+        replica_info = self._replica_info("/GPU:0" if on_gpu else "/CPU:0")
+        self._parts = replica_info.replicas
+        self.compilation = compilation_of(model, name, objective, settings, self.total_steps, splits, self._parts)
         self.optimizer = self.compilation.optimizer
         self.optimizer.build(model.trainable_variables)
         self.sums = ReplicaSums(self.replicas, self.local_replicas, on_gpu)
@@ -80,8 +82,7 @@ class Trainer:
         metrics = self.compilation.metrics
         self._outputs = {key: metric.output for key, metric in metrics.items() if isinstance(metric, OutputMetric)}
         self.metrics = {mode: make_metrics(metrics) for mode in ("train", "eval")}
-        self.model_functions = ModelFunctions(model, self.compilation, self.replicas)
-        replica_info = ReplicaInfo(self.replicas, self.rank, self.local_replicas, "/GPU:0" if on_gpu else "/CPU:0")
+        self.model_functions = ModelFunctions(model, self.compilation, self._parts)
         generators = self.model_functions.generators
         self.batches = ReplicaBatches(splits, replica_info, settings.batch_size, seed, generators)
         self._functions: dict[tuple[str, str, int], Any] = {}
@@ -90,10 +91,13 @@ class Trainer:
         self._broadcast = tf.function(self._from_chief, input_signature=[tf.TensorSpec((), tf.float32)])
         # An optimizer passes over its variables a dozen times, XLA once: three times faster beyond the CPU caches.
         # With several replicas the optimizer's all-reduce must stay outside of XLA. A user's own may not compile.
-        fused = self.replicas == 1 and not on_gpu and not tf.distribute.has_strategy() and settings.xla != "false"
+        fused = not on_gpu and not tf.distribute.has_strategy() and settings.xla != "false"
         fused = fused and not self.compilation.own_optimizer and settings.precision == "float32"
         large = sum(int(np.prod(v.shape)) for v in model.trainable_variables) >= LARGE_MODEL
         self._apply = tf.function(self._apply_gradients, jit_compile=True) if fused and large else self._apply_gradients
+
+    def _replica_info(self, device: str) -> ReplicaInfo:
+        return ReplicaInfo(self.replicas, self.rank * self.local_replicas, self.local_replicas, device)
 
     def reset(self, model: keras.Model, settings: TrainSettings, seed: int) -> None:
         """Reset this trainer for another run of the same graph; the results equal those of a new trainer.
@@ -169,16 +173,20 @@ class Trainer:
         losses, prediction, gradients, moving = self.gradients(x, y, observed, weights, total, seeds[replica])
         sums = self.sums([*gradients, *moving])
         gradients, moving = sums[: len(gradients)], sums[len(gradients) :]
+        self._update(gradients, moving)
+        self._update_metrics("train", y, prediction, observed, losses, weights)
+        return tf.reduce_sum(losses * weights)
+
+    def _update(self, gradients: list[Tensor], moving: list[Tensor]) -> None:
+        """Update the model with sums over all parts of a batch."""
         if self.settings.clipnorm is not None:
             gradients, _ = tf.clip_by_global_norm(gradients, self.settings.clipnorm * self._loss_scale())
         self._apply(gradients)
         if moving:
-            # Average moving statistics of batch normalization over replicas, so that they are equal on every rank.
-            moving = [value / self.replicas for value in moving]
+            # Moving statistics of batch normalization are averaged, so that they are equal on every rank.
+            moving = [value / self._parts for value in moving]
             variables = [variable.value for variable in self.model_functions.moving_variables()]
             tf.distribute.get_replica_context().merge_call(_assign_all, (variables, moving))
-        self._update_metrics("train", y, prediction, observed, losses, weights)
-        return tf.reduce_sum(losses * weights)
 
     def _apply_gradients(self, gradients: list[Tensor]) -> None:
         self.optimizer.apply(gradients, self.model.trainable_variables)
@@ -189,7 +197,7 @@ class Trainer:
 
     def take_train_metrics(self) -> dict[str, float]:
         """Return the metrics of all training steps since the last call, over all workers, and reset them."""
-        return _take_results(self.metrics["train"], "")
+        return take_results(self.metrics["train"], "")
 
     # ---- evaluation
 
@@ -211,7 +219,7 @@ class Trainer:
         padded = not self.compilation.whole_batches
         for batch, weights in self.batches.evaluation(split, self.settings.eval_batch_size, padded=padded):
             self.call(self._eval_steps, split, (batch, weights))
-        return _take_results(self.metrics["eval"], f"{split}_")
+        return take_results(self.metrics["eval"], f"{split}_")
 
     def predict(self, split: str) -> tuple[np.ndarray, np.ndarray]:
         """Predict all examples of a split, in order. Only for one replica.
@@ -255,13 +263,19 @@ class Trainer:
     def _update_metrics(
         self, mode: str, y: Tensor, prediction: Tensor, observed: Tensor, losses: Tensor, weights: Tensor
     ) -> None:
-        """Update the metrics with a batch; metrics are means over the observed outputs."""
+        for metric, arguments in self._metric_arguments(mode, y, prediction, observed, losses, weights):
+            metric.update_state(*arguments)
+
+    def _metric_arguments(
+        self, mode: str, y: Tensor, prediction: Tensor, observed: Tensor, losses: Tensor, weights: Tensor
+    ) -> Iterator[tuple[keras.Metric, tuple[Tensor, ...]]]:
+        """Iterate over the metrics and their arguments of a batch; metrics are means over the observed outputs."""
         for name, metric in self.metrics[mode].items():
             if name == "loss":
-                metric.update_state(losses, sample_weight=weights)
+                yield metric, (losses, weights)
             else:
                 arguments = for_metric(y, prediction, observed, weights, self._outputs.get(name))
-                metric.update_state(*(arguments[:2] if self.compilation.whole_batches else arguments))
+                yield metric, arguments[:2] if self.compilation.whole_batches else arguments
 
     def call(self, body: Callable[..., Any], split: str, arguments: tuple[Any, ...]) -> Any:
         """Call the body as a `tf.function`, traced once for any number of steps.
@@ -371,17 +385,6 @@ class Trainer:
                     f"there {values[name].shape}); --fresh starts anew"
                 )
             variable.assign(values[name])
-
-
-def _take_results(metrics: Mapping[str, keras.Metric], prefix: str) -> dict[str, float]:
-    """Return the results of metrics by prefixed name, and reset them."""
-    results: dict[str, float] = {}
-    for name, metric in metrics.items():
-        result = metric.result()
-        named = result if isinstance(result, dict) else {name: result}
-        results |= {prefix + key: float(value) for key, value in named.items()}
-        metric.reset_state()
-    return results
 
 
 def _assign_all(strategy: tf.distribute.Strategy, variables: list[Any], values: list[Tensor]) -> None:

@@ -30,7 +30,7 @@ def run_worker(
     *,
     chief: bool = True,
     dataset: Dataset | None = None,
-    open_trainer: Callable[[Run, Dataset], "Trainer"] = open_trainer,
+    open_trainer: Callable[..., "Trainer"] = open_trainer,
     command: float | None = None,
 ) -> dict[str, float]:
     """Train a run to its end, from its last checkpoint if it has one. Call `configure` first.
@@ -41,7 +41,8 @@ def run_worker(
         callbacks: callbacks of the training backend.
         chief: whether this worker writes files. Defaults to True.
         dataset: data set of the run. Defaults to the one at `config.data`, which may not exist on this node.
-        open_trainer: function that returns the run's trainer. `CompiledCache.open` reuses trainers.
+        open_trainer: function that returns the run's trainer, called as `raysq.training.open_trainer.open_trainer`.
+            `CompiledCache.open` reuses trainers.
         command: when the command that trains the run began, in seconds since 1970. Defaults to now.
 
     Returns:
@@ -62,16 +63,18 @@ def _train(
     callbacks: TrainingCallbacks,
     chief: bool,
     dataset: Dataset | None,
-    open_trainer: Callable[[Run, Dataset], "Trainer"],
+    open_trainer: Callable[..., "Trainer"],
     goodput: GoodputRecorder,
     on_message: Callable[[str], None],
 ) -> dict[str, float]:
+    from raysq.training.exact_exchange import WorkerGroup
     from raysq.training.loop import fit
 
     dataset = dataset or Dataset.open(run.config.data)
-    scope = strategy.scope() if strategy is not None else nullcontext()
+    exact = bool(run.config.train_settings().exact)
+    scope = nullcontext() if exact or strategy is None else strategy.scope()
     with scope, CheckpointWriter(background=callbacks.background_checkpoints) as writer:
-        trainer = open_trainer(run, dataset)
+        trainer = open_trainer(run, dataset, *([WorkerGroup.of(strategy)] if exact else []))
         state = TrainState()
         damages: list[str] = []
         saved = checkpoint.load_last(run, damages.append)

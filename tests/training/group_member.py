@@ -2,8 +2,8 @@
 
 Usage: group_member.py JOBS, where JOBS is a JSON file with a list of jobs, each with workers (how many processes),
 replicas (logical devices in a process), runs (directories), host (those of them whose batches are gathered on the
-host), and gather (whether small sums are gathered). What a rank cannot train it says in
-RUN/error-RANK, and the cost of a step of longer runs in RUN/cost-RANK.json.
+host), gather (whether small sums are gathered), and stop (the steps at which some of them are stopped, by directory).
+What a rank cannot train it says in RUN/error-RANK, and the cost of a step of longer runs in RUN/cost-RANK.json.
 """
 
 import gc
@@ -44,6 +44,19 @@ def free_addresses(count: int) -> list[str]:
     return addresses
 
 
+def stop_at(step: int | None, **options: Any) -> Any:
+    """Callbacks that stop a run at the first call of compiled steps that ends at this step or later."""
+    from raysq.training.callbacks import TrainingCallbacks
+
+    reached = 0
+
+    def on_train_batch_end(state: Any, *_: Any) -> None:
+        nonlocal reached
+        reached = state.step
+
+    return TrainingCallbacks(on_train_batch_end, should_stop=lambda: step is not None and reached >= step, **options)
+
+
 def train(job: dict[str, Any], addresses: list[str], rank: int) -> None:
     workers = job["workers"] if job["workers"] > 1 else 0
     if workers:
@@ -52,10 +65,9 @@ def train(job: dict[str, Any], addresses: list[str], rank: int) -> None:
     from raysq import backend
 
     backend.load()
-    from raysq.errors import TrainingError
+    from raysq.errors import Interrupted, TrainingError
     from raysq.storage.atomic import write_json
     from raysq.training import replica_batches, replica_sums, step_costs
-    from raysq.training.callbacks import TrainingCallbacks
     from raysq.training.run import Run
     from raysq.training.runtime import configure, make_strategy
     from raysq.training.worker import run_worker
@@ -78,9 +90,12 @@ def train(job: dict[str, Any], addresses: list[str], rank: int) -> None:
         def write_cost(cost, directory=directory) -> None:
             write_json(Path(directory) / f"cost-{rank}.json", list(cost))
 
-        callbacks = TrainingCallbacks(export_model=lambda: False, tensorboard=False, on_step_cost=write_cost)
+        stop = job["stop"].get(directory)
+        callbacks = stop_at(stop, export_model=lambda: False, tensorboard=False, on_step_cost=write_cost)
         try:
             run_worker(run, strategy, callbacks, chief=rank == 0)
+        except Interrupted:
+            assert stop is not None
         except TrainingError as error:
             (Path(directory) / f"error-{rank}").write_text(str(error))
 

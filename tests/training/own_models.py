@@ -34,6 +34,22 @@ def penalized(inputs):
     )
 
 
+def convolved(inputs):
+    """Gradients that depend on the number of rows and of threads, and all that `normalized` has."""
+    return keras.Sequential(
+        [
+            keras.Input(inputs.shape),
+            keras.layers.Reshape((*inputs.shape, 1)),
+            keras.layers.Conv2D(4, 3, kernel_regularizer="l2"),
+            keras.layers.BatchNormalization(),
+            keras.layers.MaxPooling2D(2),
+            keras.layers.Flatten(),
+            keras.layers.Dropout(0.2),
+            keras.layers.Dense(inputs.outputs),
+        ]
+    )
+
+
 # ---- what raysq trains as Keras's own `fit` does
 
 

@@ -41,6 +41,8 @@ class Job:
         host: names of those whose batches are gathered on the host.
         again: names of those that are trained once more, as "NAME again".
         gather: whether small sums are gathered. If False, TensorFlow sums around a ring.
+        stop: step at which a run is stopped, as by Ctrl-C, by name.
+        go_on: runs of another job, which are continued.
     """
 
     def __init__(
@@ -53,13 +55,17 @@ class Job:
         host: Collection[str] = (),
         again: Collection[str] = (),
         gather: bool = True,
+        stop: Mapping[str, int] | None = None,
+        go_on: Mapping[str, Run] | None = None,
     ):
         self.runs = {name: Run.create(config, folder=folder) for name, config in configs.items()}
         self.runs |= {f"{name} again": Run.create(configs[name], folder=folder / "again") for name in again}
+        self.runs |= go_on or {}
         self.asked = {
             "workers": workers,
             "replicas": replicas,
             "runs": [str(run.directory) for run in self.runs.values()],
+            "stop": {str(self.runs[name].directory): step for name, step in (stop or {}).items()},
             "host": [str(self.runs[name].directory) for name in host],
             "gather": gather,
         }

@@ -129,6 +129,7 @@ def _group_key(run: Run, workers: int, gpu: float, threads: int | None, max_fail
         threads=threads,
         max_failures=max_failures,
         deterministic=config.train_settings().deterministic,
+        exact=bool(config.train_settings().exact),
         source=(config.model.partition(":")[0], config.source_digest) if is_own(config.model) else ("", ""),
         hosts=allowed_hosts(),
         driver=DriverContext.current(),

@@ -34,6 +34,7 @@ class GroupKey:
         threads: TensorFlow's threads in each worker, or None.
         max_failures: restarts of the group.
         deterministic: whether operations are deterministic, which cannot be switched off again.
+        exact: whether operations have one thread each, which cannot change.
         source: module and source digest of a user's own model, since importing it may change a process. Empty for
             raysq's models.
         hosts: further hosts that may connect to the workers.
@@ -46,6 +47,7 @@ class GroupKey:
     threads: int | None
     max_failures: int
     deterministic: bool
+    exact: bool
     source: tuple[str, str]
     hosts: tuple[str, ...]
     driver: DriverContext

@@ -12,7 +12,7 @@ from raysq.training.backends.driver_context import DriverContext
 from raysq.training.backends.worker_groups import GroupKey
 
 DRIVER = DriverContext("/folder", (), "/home", b"")
-KEY = GroupKey(2, 0, 1, 3, True, ("", ""), (), DRIVER, "session")
+KEY = GroupKey(2, 0, 1, 3, True, False, ("", ""), (), DRIVER, "session")
 
 
 class Group:

@@ -1,0 +1,189 @@
+"""Sums over canonical replicas in a graph: added in the order of the tree, with one collective for several workers."""
+
+import itertools
+from collections.abc import Callable, Sequence
+from typing import Any, Self
+
+import numpy as np
+import tensorflow as tf
+
+from raysq.errors import UsageError
+from raysq.training.exact_sums import Node, add_up, block, partial_sums, slots
+
+Tensor = Any  # TensorFlow has no types
+Vectors = tuple[Tensor, ...]  # a flat vector for each dtype of sums
+
+_GROUP_KEY = 1 << 30  # MultiWorkerMirroredStrategy numbers its own groups from 1
+# Workers trace the same collectives in the same order. A key must not be used again in a process.
+_instance_keys = itertools.count(1)
+# Half-precision floats and short integers are added in a type of 4 bytes.
+_WIDER = {"float16": "float32", "bfloat16": "float32", "int8": "int32", "int16": "int32", "uint8": "int32"}
+
+
+def isolated(function: Callable[..., Any]) -> Any:
+    """Return a `tf.function` that is optimized and run by itself, whatever the graph around it.
+
+    Inlined into a graph, its operations would be merged and reordered with others, which depend on the number of
+    canonical replicas of a worker.
+    """
+    return tf.function(function, autograph=False, experimental_attributes={"_noinline": True})
+
+
+class WorkerGroup:
+    """Workers that exchange vectors. Every worker must create it, and call `gather` equally often.
+
+    The collective is used without the strategy's own operations, which add in an order that depends on the number of
+    workers, and send a tensor's shape before the tensor.
+
+    Args:
+        workers: number of workers.
+        rank: rank of this worker.
+    """
+
+    def __init__(self, workers: int = 1, rank: int = 0) -> None:
+        self.workers, self.rank = workers, rank
+        self._places = list(range(workers))
+        if workers > 1:
+            # TensorFlow sorts the members of a group by their names.
+            ranks = self.gather_values(rank)
+            self._places = [ranks.index(rank) for rank in range(workers)]
+
+    @classmethod
+    def of(cls, strategy: Any) -> Self:
+        """Return the group of a worker's strategy, or a group of one where there is none.
+
+        Raises:
+            UsageError: the worker has several devices.
+        """
+        if strategy is None:
+            return cls()
+        resolver = strategy.cluster_resolver
+        devices = len(strategy.extended.worker_devices)
+        if devices > 1 or resolver is None:
+            raise UsageError(
+                f"setting exact needs one device for each worker, and a worker has {devices}: give each of them a "
+                f"worker (--workers {devices}), or hide them (CUDA_VISIBLE_DEVICES=0)"
+            )
+        return cls(strategy.num_replicas_in_sync, resolver.task_id or 0)
+
+    def gather(self, rows: Tensor) -> list[Tensor]:
+        """Return the tensors of all workers in the order of their ranks; in a graph.
+
+        Args:
+            rows: float32 tensor of one shape on all workers. Bits pass unchanged, whatever they mean.
+        """
+        gathered = tf.raw_ops.CollectiveGatherV2(
+            input=rows,
+            group_size=self.workers,
+            group_key=_GROUP_KEY,
+            instance_key=next(_instance_keys),
+            ordering_token=[],
+        )
+        parts = tf.split(gathered, self.workers)
+        return [parts[place] for place in self._places]
+
+    def gather_values(self, value: int) -> list[int]:
+        """Return a whole number of at most 32 bits from each worker, by rank."""
+        if self.workers == 1:
+            return [value]
+        gather = tf.function(lambda row: tf.concat(self.gather(row), 0), autograph=False)
+        row = np.array([value & 0xFFFFFFFF], np.uint32).view(np.float32)
+        return [int(bits) for bits in gather(tf.constant(row)).numpy().view(np.uint32)]
+
+
+class Packing:
+    """Layout of tensors in flat vectors, one for each dtype in which they are added.
+
+    Args:
+        variables: variables or tensors of the same shapes and dtypes.
+    """
+
+    def __init__(self, variables: Sequence[Any]) -> None:
+        self._shapes = [tuple(variable.shape) for variable in variables]
+        self._dtypes = [tf.as_dtype(variable.dtype) for variable in variables]
+        sums = [_WIDER.get(dtype.name, dtype.name) for dtype in self._dtypes]
+        self._members = {dtype: [i for i, of in enumerate(sums) if of == dtype] for dtype in dict.fromkeys(sums)}
+        self._sizes = [int(np.prod(shape)) for shape in self._shapes]
+
+    @property
+    def dtypes(self) -> list[str]:
+        """Dtypes of the vectors."""
+        return list(self._members)
+
+    def lengths(self) -> list[int]:
+        """Return the lengths of the vectors."""
+        return [sum(self._sizes[i] for i in members) for members in self._members.values()]
+
+    def pack(self, tensors: Sequence[Tensor]) -> Vectors:
+        """Return tensors as vectors."""
+        return tuple(
+            tf.concat([tf.reshape(tf.cast(tensors[i], dtype), (-1,)) for i in members], 0)
+            for dtype, members in self._members.items()
+        )
+
+    def unpack(self, vectors: Vectors) -> list[Tensor]:
+        """Return the tensors of `pack`, in their own dtypes."""
+        tensors: list[Tensor] = [None] * len(self._shapes)
+        for vector, members in zip(vectors, self._members.values(), strict=True):
+            parts = tf.split(vector, [self._sizes[i] for i in members])
+            for i, part in zip(members, parts, strict=True):
+                tensors[i] = tf.cast(tf.reshape(part, self._shapes[i]), self._dtypes[i])
+        return tensors
+
+    def to_bits(self, vectors: Vectors) -> Tensor:
+        """Return vectors as one float32 vector of the same bits."""
+        return tf.concat([tf.reshape(tf.bitcast(vector, tf.float32), (-1,)) for vector in vectors], 0)
+
+    def from_bits(self, bits: Tensor) -> Vectors:
+        """Return the vectors of `to_bits`."""
+        words = [tf.as_dtype(dtype).size // 4 for dtype in self._members]
+        parts = tf.split(bits, [size * length for size, length in zip(words, self.lengths(), strict=True)])
+        return tuple(
+            tf.bitcast(part if size == 1 else tf.reshape(part, (-1, size)), dtype)
+            for part, size, dtype in zip(parts, words, self._members, strict=True)
+        )
+
+
+class TreeSum:
+    """Sum of vectors over all canonical replicas, the same bits for every number of workers.
+
+    Args:
+        replicas: number of canonical replicas.
+        group: the workers.
+        packing: layout of the vectors.
+        parallel: number of canonical replicas that a worker computes at the same time. Defaults to 1.
+    """
+
+    def __init__(self, replicas: int, group: WorkerGroup, packing: Packing, parallel: int = 1) -> None:
+        self._replicas, self._group, self._packing, self._parallel = replicas, group, packing, parallel
+        self._add = isolated(lambda left, right: tuple(a + b for a, b in zip(left, right, strict=True)))
+
+    def __call__(self, leaf: Callable[[int], Vectors]) -> Vectors:
+        """Return the sum over all canonical replicas; in a graph.
+
+        Args:
+            leaf: function of the index of a canonical replica, counted from this worker's first, that returns its
+                vectors.
+        """
+        owned = block(self._replicas, self._group.workers, self._group.rank)
+        sums: dict[Node, Vectors] = {}
+        for number in owned:
+            # Without an order all would run at once, with the memory of all.
+            earlier = sums.get((number - self._parallel, number - self._parallel + 1), ())
+            with tf.control_dependencies(earlier):
+                sums[number, number + 1] = leaf(number - owned.start)
+        sums = {node: add_up(node, sums, self._add) for node in partial_sums(self._replicas, owned)}
+        if self._group.workers > 1:
+            sums = self._exchange(list(sums.values()))
+        return add_up((0, self._replicas), sums, self._add)
+
+    def _exchange(self, own: list[Vectors]) -> dict[Node, Vectors]:
+        """Return the partial sums of all workers."""
+        rows = [self._packing.to_bits(vectors) for vectors in own]
+        workers = self._group.workers
+        rows += rows[-1:] * (slots(self._replicas, workers) - len(rows))
+        sums: dict[Node, Vectors] = {}
+        for rank, gathered in enumerate(self._group.gather(tf.stack(rows))):
+            nodes = partial_sums(self._replicas, block(self._replicas, workers, rank))
+            sums |= {node: self._packing.from_bits(gathered[slot]) for slot, node in enumerate(nodes)}
+        return sums
