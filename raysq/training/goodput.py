@@ -6,13 +6,13 @@ Each attempt records its times in the run's directory, every two seconds, so tha
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from types import TracebackType
 from typing import Any, Self
 
-from raysq.errors import DamagedError, Interrupted
+from raysq.errors import DamagedError, Interrupted, SourceError
 from raysq.storage.atomic import write_json
 from raysq.storage.json_files import read_json
 from raysq.training.run_files import RunFiles
@@ -224,7 +224,8 @@ class GoodputRecorder:
     ) -> None:
         if error is not None:
             self._attempt.reason = "interrupted" if isinstance(error, (Interrupted, KeyboardInterrupt)) else "failed"
-            self._write()
+            with suppress(SourceError):  # the block's own error is the one to report, such as that of a full disk
+                self._write()
 
     def _end_start(self, trained: float = 0.0) -> None:
         self._started = True

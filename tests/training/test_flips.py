@@ -2,6 +2,7 @@
 
 import random
 import re
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from raysq.storage.assets import read_asset, write_assets
 from raysq.storage.atomic import write_json
 from raysq.training import checkpoint
 from raysq.training import experiment_files as files
+from raysq.training.goodput import Attempt, read_attempts
 from raysq.training.run import Run
 from raysq.training.run_config import RunConfig
 from raysq.training.run_files import RunFiles
@@ -51,6 +53,7 @@ def write(directory: Path) -> None:
         checkpoint.save(place, variables, TrainState(3, 36, 4.5, 0.31, 3).to_json())
     write_assets(run.assets, ASSETS)
     write_json(run.directory / "failure.json", {"message": "no memory"})
+    write_json(run.directory / "goodput.json", [asdict(Attempt(1e9, 1e9 + 3, 1e9 + 60, 2, 0, 36, 0.0, 4.5))])
     about = {key: getattr(config, key) for key in ("task", "problem", "model", "data", "synthetic", "seed")}
     about |= {"id": "s", "space": {"units": [4, 8]}, "fixed": {}, "defaults": {"units": 4}, "requested": {"trials": 2}}
     write_json(directory / "experiment.json", {"format_version": files.FORMAT_VERSION, **about})
@@ -78,6 +81,7 @@ def everything(directory: Path, errors: list[str]) -> dict[str, Any]:
         "metrics": run.metrics,
         "result": run.result,
         "failure": run.failure,
+        "attempts": lambda: read_attempts(run),
         "last": lambda: stored(run.last),
         "best checkpoint": lambda: stored(run.best),
         **{name: lambda name=name: read_asset(run.assets, name) for name in ASSETS},

@@ -1,5 +1,7 @@
 """Goodput: the time of a run by cause, over attempts that were interrupted, killed and restarted."""
 
+import errno
+import os
 from dataclasses import asdict
 
 import pytest
@@ -76,6 +78,22 @@ def test_only_the_chief_writes(tmp_path):
     with GoodputRecorder(RunFiles(tmp_path), None, chief=False, on_message=pytest.fail) as recorder:
         recorder.begin(TrainState(), 2)
     assert not read_attempts(RunFiles(tmp_path)) and len(recorder.attempts) == 1
+
+
+def test_the_error_of_a_full_disk_is_that_of_the_checkpoint(tmp_path, monkeypatch):
+    full = OSError(errno.ENOSPC, "No space left on device")
+
+    def replace(*_):
+        raise full
+
+    with (
+        pytest.raises(OSError, match="No space left") as raised,
+        GoodputRecorder(RunFiles(tmp_path), None, chief=True, on_message=pytest.fail) as recorder,
+    ):
+        recorder.begin(TrainState(), 1)
+        monkeypatch.setattr(os, "replace", replace)
+        raise full
+    assert raised.value is full
 
 
 def test_a_damaged_record_is_begun_anew_with_a_message(tmp_path):
