@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from raysq.data.dataset import Dataset
 from raysq.display.terminal import print_message
-from raysq.errors import DataError
+from raysq.errors import DamagedError, DataError
 from raysq.storage.assets import write_assets
 from raysq.storage.atomic import atomic_write
 from raysq.training import checkpoint
@@ -44,7 +44,11 @@ def finalize(run: Run, *, ended: str, dataset: Dataset | None = None) -> dict[st
     trainer = open_trainer(run, dataset)
     metrics, epoch, weights = measure_best(run, trainer, test=True)
     export_model(run, dataset, weights)
-    attempts = read_attempts(run)
+    try:
+        attempts = read_attempts(run)
+    except DamagedError as error:
+        attempts = []
+        print_message(f"{error}; the goodput is left out")
     goodput = summarize(attempts) if attempts else None
     write_result(run, trainer, TrainState.from_json(last.state), metrics, epoch, goodput=goodput, ended=ended)
     return metrics

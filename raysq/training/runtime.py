@@ -71,8 +71,8 @@ def make_strategy(workers: int, gpu: float) -> Any:
 
     if workers > 1:
         communication = tf.distribute.experimental
-        # TensorFlow's own choice is its ring over gRPC, for GPUs too. NCCL refuses workers that share a GPU.
-        name = "NCCL" if gpu >= 1 else "RING"
+        # AUTO is TensorFlow's ring over gRPC, on GPUs too. NCCL refuses workers that share a GPU.
+        name = "NCCL" if gpu >= 1 else "AUTO"
         options = communication.CommunicationOptions(implementation=communication.CommunicationImplementation[name])
         with closed_server():
             return tf.distribute.MultiWorkerMirroredStrategy(communication_options=options)

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import sys
 from dataclasses import asdict
 
 import pytest
@@ -160,6 +161,22 @@ def test_a_run_records_its_attempts_and_its_result_the_causes(config, tmp_path, 
     # Training that counts, and the first calls, which are part of the starts, are all of `seconds`.
     kept = values["training"] + sum(one.first_call for one in attempts)
     assert kept == pytest.approx(saved, abs=0.01)
+
+
+def test_a_run_that_is_stopped_early_is_exported_with_its_goodput_or_without(config, tmp_path, monkeypatch, capsys):
+    from raysq.training import finalize
+
+    for name in ("measure_best", "export_model"):
+        monkeypatch.setattr(finalize, name, lambda *_, **__: ({}, 1, {}))
+    run = Run.create(config, name="run", folder=tmp_path)
+    configure(config.train_settings(), 0, gpu=False)
+    with pytest.raises(SystemExit):
+        run_worker(run, None, TrainingCallbacks(on_epoch_end=lambda record: sys.exit(), tensorboard=False))
+    finalize.finalize(run, ended="stopped early")
+    assert run.result()["goodput"]["training"] > 0 and run.result()["ended"] == "stopped early"
+    (run.directory / "goodput.json").write_text("[{")
+    finalize.finalize(run, ended="stopped early")
+    assert "goodput" not in run.result() and "the goodput is left out" in capsys.readouterr().err
 
 
 def test_a_model_without_weights_is_measured_and_has_no_first_call(data, tmp_path):

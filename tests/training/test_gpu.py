@@ -43,7 +43,7 @@ def with_gpu(monkeypatch):
 
 @pytest.mark.parametrize(
     ("gpu", "implementation"),
-    [(0, "RING"), (1, "NCCL"), (2, "NCCL"), (0.5, "RING")],
+    [(0, "AUTO"), (1, "NCCL"), (2, "NCCL"), (0.5, "AUTO")],
 )
 def test_workers_communicate_by_nccl_where_each_has_a_gpu_of_its_own(monkeypatch, gpu, implementation):
     given = []
