@@ -16,10 +16,13 @@ def train(options: argparse.Namespace) -> None:
     chosen = ConfigFile.read(options.config, options.task) if options.config else ConfigFile()
     # A file of `raysq config` names all settings, the batch size included, which --per-worker-batch replaces.
     replaced = () if options.per_worker_batch is None else ("training.batch_size",)
+    data, model = options.data or chosen.data, chosen.model_for(options.model, trust=options.trust)
+    if options.workers > 1 and not options.dry_run:
+        api.start_early(options.task, data=data, model=model)
     config = api.resolve(
         options.task,
-        data=options.data or chosen.data,
-        model=chosen.model_for(options.model, trust=options.trust),
+        data=data,
+        model=model,
         seed=chosen.seed if options.seed is None else options.seed,
         settings={
             **{name: value for name, value in chosen.settings.items() if name not in replaced},

@@ -11,6 +11,7 @@ from raysq.data.dataset import Dataset
 from raysq.errors import UsageError
 from raysq.tasks import datasets
 from raysq.tasks.prepare import prepare
+from raysq.training.builder import find_model
 from raysq.training.run import Run
 from raysq.training.run_config import RunConfig, resolve_config
 
@@ -71,6 +72,8 @@ def train(
         >>> run = raysq.train("jena", model="gru", settings={"units": 32, "epochs": 10})
         >>> run.result()["metrics"]["val_mae"]
     """
+    if workers > 1:
+        start_early(task, data=data, model=model)
     config = resolve(
         task,
         data=data,
@@ -86,6 +89,29 @@ def train(
         with run.lock():
             train_run(run, workers=workers, gpu=gpu, threads=threads, quiet=quiet)
     return run
+
+
+def start_early(task: str, *, data: str | Path | None = None, model: str | None = None) -> None:
+    """Start Ray before the run of a worker group is resolved, which needs TensorFlow's import of some seconds.
+
+    Unknown names and data sets are errors before anything is started. If the data are yet to be prepared, nothing is
+    started.
+
+    Args:
+        task, data, model: see `train`.
+
+    Raises:
+        UsageError: a name is unknown.
+        DataError: there is no such data set.
+        ResourceError: Ray does not start.
+    """
+    problem = problems.get(tasks.get(task).problem)
+    find_model(problem, model or problem.default_model)
+    if data is not None or datasets.dataset_directories(task):
+        find_or_prepare(task, data)
+        from raysq.training.backends import ray_train
+
+        ray_train.start_early()
 
 
 def resolve(

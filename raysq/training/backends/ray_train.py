@@ -1,5 +1,7 @@
 """Training backend on a Ray Train worker group, under MultiWorkerMirroredStrategy."""
 
+import contextlib
+import importlib
 import os
 import threading
 import time
@@ -7,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from raysq import backend
 from raysq.data.dataset import Dataset
 from raysq.distributed import placement
 from raysq.distributed.cluster import check_resources, ensure_ray
@@ -31,6 +34,26 @@ from raysq.training.worker import run_worker
 # File of the measured cost of a step, in the run's directory.
 _STEP_COST = "step_cost.json"
 _INTERRUPT_SECONDS = 1.0
+
+
+def start_early() -> None:
+    """Join or start Ray while another thread imports TensorFlow; both take seconds.
+
+    Raises:
+        ResourceError: Ray does not start.
+    """
+
+    def load() -> None:
+        with contextlib.suppress(Exception):  # raised again where TensorFlow is used
+            backend.load()
+
+    thread = threading.Thread(target=load)  # no daemon: Python must not exit in the middle of an import
+    thread.start()
+    try:
+        ensure_ray()
+        importlib.import_module("raysq.training.backends.controller")
+    finally:
+        thread.join()  # standard error is closed until then
 
 
 def train(
