@@ -14,7 +14,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from raysq.errors import TrainingError
+from raysq.errors import TrainingError, UsageError
 from raysq.problems.specs import BatchSource, Objective
 from raysq.training.batch_feed import BatchFeed
 from raysq.training.compilation import take_results
@@ -38,7 +38,8 @@ class ExactTrainer(Trainer):
         group: the workers. Defaults to this process alone.
 
     Raises:
-        UsageError: there are more workers than canonical replicas; see `Trainer` for others.
+        UsageError: there are more workers than canonical replicas, or an operation has several threads; see `Trainer`
+            for others.
     """
 
     def __init__(
@@ -54,6 +55,11 @@ class ExactTrainer(Trainer):
     ):
         self._group = group or WorkerGroup()
         settings.check_workers(self._group.workers)
+        if tf.config.threading.get_intra_op_parallelism_threads() != 1:
+            raise UsageError(
+                "setting exact needs operations of one thread each, and TensorFlow already runs in this process with "
+                "more: train in a process of its own, or give threads=1 to the first call"
+            )
         super().__init__(model, splits, settings, seed, objective, xla, name)
         self.replicas = self._group.workers
         self.rank = self._group.rank

@@ -21,8 +21,8 @@ def configure(settings: TrainSettings, seed: int, *, gpu: bool, threads: int | N
 
     Raises:
         ResourceError: a GPU is requested and TensorFlow finds none.
-        UsageError: TensorFlow already runs in this process with another number of threads, or with the setting `exact`
-            with more than one for an operation.
+        UsageError: TensorFlow already runs in this process with another number of threads. With the setting `exact`,
+            `ExactTrainer` refuses more than one thread for an operation.
     """
     backend.load()
     import keras
@@ -43,12 +43,7 @@ def configure(settings: TrainSettings, seed: int, *, gpu: bool, threads: int | N
             tf.config.threading.set_intra_op_parallelism_threads(threads)
             tf.config.threading.set_inter_op_parallelism_threads(max(1, min(2, threads)))
     except RuntimeError:
-        if settings.exact and tf.config.threading.get_intra_op_parallelism_threads() != 1:
-            raise UsageError(
-                "setting exact needs operations of one thread each, and TensorFlow already runs in this process with "
-                "more: train in a process of its own, or give threads=1 to the first call"
-            ) from None
-        if not settings.exact and threads and tf.config.threading.get_intra_op_parallelism_threads() != threads:
+        if threads and not settings.exact and tf.config.threading.get_intra_op_parallelism_threads() != threads:
             raise UsageError("--threads cannot change in a process where TensorFlow already runs") from None
     keras.utils.clear_session()
     if settings.deterministic:
