@@ -95,11 +95,12 @@ def main() -> None:
                     seconds["second"].append(second)
                     seconds["third"].append(third)
                 print(f"{name} {seconds[name][-1]:.1f} s", flush=True)
-    medians = {name: statistics.median(values) for name, values in seconds.items() if values}
-    print("medians: " + ", ".join(f"{name} {value:.1f} s" for name, value in medians.items()))
-    facts = {"settings": SETTINGS, "cores": os.cpu_count()}
-    options.output.parent.mkdir(exist_ok=True)
-    options.output.write_text(json.dumps({"facts": facts, "seconds": seconds, "medians": medians}, indent=1) + "\n")
+            medians = {name: statistics.median(values) for name, values in seconds.items() if values}
+            print("medians: " + ", ".join(f"{name} {value:.1f} s" for name, value in medians.items()), flush=True)
+            facts = {"settings": SETTINGS, "cores": os.cpu_count()}
+            results = {"facts": facts, "seconds": seconds, "medians": medians}
+            options.output.parent.mkdir(exist_ok=True)
+            options.output.write_text(json.dumps(results, indent=1) + "\n")
 
 
 if __name__ == "__main__":

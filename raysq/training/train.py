@@ -43,7 +43,7 @@ def train(
             and returns a Keras model. A compiled model keeps its own loss, optimizer and metrics. Defaults to the
             problem's default model.
         workers: number of workers. One worker trains in this process where the hardware allows it. Several train in
-            a Ray Train worker group. Defaults to 1.
+            a Ray Train worker group, which is kept for the next call for RAYSQ_KEEP_WORKERS seconds. Defaults to 1.
         gpu: whether to use one GPU per worker. Defaults to False.
         seed: seed of weights, order and dropout. Defaults to 0.
         settings: settings of examples, model and training, by name. Others keep the defaults of the model, the data
