@@ -4,6 +4,7 @@ A step of W workers takes `compute(batch / W) + communication(bytes, W)`. Comput
 row; communication costs a constant for each hop between workers and a part for each byte.
 """
 
+import math
 from typing import NamedTuple
 
 # TensorFlow's ring passes a vector around twice, in parts; a gather passes it around once, whole. So a gather takes
@@ -23,13 +24,15 @@ class Interconnect(NamedTuple):
         name: name for messages.
         hop_seconds: time of a message without content from one worker to the next, with all threads it wakes.
         bytes_per_second: rate of a large message between two workers.
-        gathers: whether small sums are gathered; see `raysq.training.replica_sums`.
+        gathers: whether small sums are gathered; see `gathers`.
+        trees: whether sums pass along trees, so that the number of hops grows with the logarithm of the workers.
     """
 
     name: str
     hop_seconds: float
     bytes_per_second: float
     gathers: bool = False
+    trees: bool = False
 
     def seconds(self, size: int, workers: int) -> float:
         """Return the time to sum a vector over workers.
@@ -42,16 +45,17 @@ class Interconnect(NamedTuple):
             return 0.0
         if self.gathers and gathers(size, workers):
             hops, sent = workers - 1, float((workers - 1) * size)
-        else:  # a ring: every part of the vector is sent around twice
-            hops, sent = 2 * (workers - 1), 2 * (workers - 1) / workers * size
+        else:  # every part of the vector is passed around twice
+            hops = 2 * (math.ceil(math.log2(workers)) if self.trees else workers - 1)
+            sent = 2 * (workers - 1) / workers * size
         return hops * self.hop_seconds + sent / self.bytes_per_second
 
 
 # Fitted by benchmarks/scaling.py on two cores of one machine; docs/scaling.md has the figures.
 GRPC = Interconnect("gRPC", 0.45e-3, 0.6e9, gathers=True)
-# 8 GPUs of a machine by NVLink and machines by 400 Gbit/s InfiniBand; not measured by raysq. docs/scaling.md names the
-# sources.
-NCCL = Interconnect("NCCL", 10e-6, 40e9)
+# A port of 400 Gbit/s for each GPU, of which 80 % reach the sum; NCCL has passed sums along trees since 2.4. Not
+# measured by raysq: docs/scaling.md names the source.
+NCCL = Interconnect("NCCL", 10e-6, 40e9, trees=True)
 
 
 class StepCost(NamedTuple):

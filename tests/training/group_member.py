@@ -3,7 +3,8 @@
 Usage: group_member.py JOBS, where JOBS is a JSON file with a list of jobs, each with workers (how many processes),
 replicas (logical devices in a process), runs (directories), host (those of them whose batches are gathered on the
 host), gather (whether small sums are gathered), and stop (the steps at which some of them are stopped, by directory).
-What a rank cannot train it says in RUN/error-RANK, and the cost of a step of longer runs in RUN/cost-RANK.json.
+What a rank cannot train it says in RUN/error-RANK, the cost of a step of longer runs in RUN/cost-RANK.json, and
+collective operations in RUN/collectives-RANK.json.
 """
 
 import gc
@@ -68,6 +69,7 @@ def train(job: dict[str, Any], addresses: list[str], rank: int) -> None:
     from raysq.errors import Interrupted, TrainingError
     from raysq.storage.atomic import write_json
     from raysq.training import replica_batches, replica_sums, step_costs
+    from raysq.training.open_trainer import open_trainer
     from raysq.training.run import Run
     from raysq.training.runtime import configure, make_strategy
     from raysq.training.worker import run_worker
@@ -92,12 +94,29 @@ def train(job: dict[str, Any], addresses: list[str], rank: int) -> None:
 
         stop = job["stop"].get(directory)
         callbacks = stop_at(stop, export_model=lambda: False, tensorboard=False, on_step_cost=write_cost)
+        trainers = []
+
+        def opened(*arguments, trainers=trainers):
+            trainers.append(open_trainer(*arguments))
+            return trainers[0]
+
         try:
-            run_worker(run, strategy, callbacks, chief=rank == 0)
+            run_worker(run, strategy, callbacks, chief=rank == 0, open_trainer=opened)
+            write_json(Path(directory) / f"collectives-{rank}.json", collectives(trainers[0]))
         except Interrupted:
             assert stop is not None
         except TrainingError as error:
             (Path(directory) / f"error-{rank}").write_text(str(error))
+
+
+def collectives(trainer) -> dict[str, list[str]]:
+    """The collective operations of each compiled function of a trainer."""
+    operations = {}
+    for (name, split, _), function in trainer._functions.items():
+        graph = function.get_concrete_function().graph.as_graph_def()
+        nodes = [*graph.node, *(node for part in graph.library.function for node in part.node_def)]
+        operations[f"{name} {split}"] = [node.op for node in nodes if node.op.startswith("Collective")]
+    return operations
 
 
 def several_devices(count: int, workers: int):

@@ -13,6 +13,7 @@ def test_a_ring_passes_twice_and_a_gather_once():
     assert link.seconds(10**6, 2) == 2 + 10**4
     assert link.seconds(10**6, 4) == 6 + 1.5 * 10**4
     assert link._replace(gathers=False).seconds(1000, 4) == 6 + 15
+    assert link._replace(gathers=False, trees=True).seconds(1000, 5) == 6 + 16
 
 
 def test_the_model_goes_through_two_batches():

@@ -43,6 +43,20 @@ def test_sums_by_a_gather_equal_those_around_a_ring(by_workers, case):
     assert timeless(by_workers["2"][case]) == timeless(by_workers["2 in a ring"][case])
 
 
+@pytest.mark.parametrize(
+    ("workers", "case", "operation"),
+    [
+        *(("2", case, "CollectiveGatherV2") for case in ("dense", "moving")),
+        ("3", "penalty", "CollectiveGatherV2"),
+        *(("2 in a ring", case, "CollectiveReduceV2") for case in ("moving", "penalty")),
+    ],
+)
+def test_a_step_has_one_collective_and_an_evaluation_none(by_workers, workers, case, operation):
+    """With moving statistics, and with clipping, which needs the sum of the gradients."""
+    operations = json.loads((by_workers[workers][case].directory / "collectives-0.json").read_text())
+    assert operations["_train_steps train"] == [operation] and operations["_eval_steps val"] == []
+
+
 def test_every_worker_measures_a_step(by_workers):
     """The runs of this case equal that of one worker, which measures nothing."""
     for rank in range(2):
