@@ -42,11 +42,11 @@ class WorkerGroup:
 
     def __init__(self, workers: int = 1, rank: int = 0) -> None:
         self.workers, self.rank = workers, rank
+        # TensorFlow sorts the members of a group by their names: the place of each rank among them.
         self._places = list(range(workers))
-        if workers > 1:
-            # TensorFlow sorts the members of a group by their names.
-            ranks = self.gather_values(rank)
-            self._places = [ranks.index(rank) for rank in range(workers)]
+        self._gather_word = tf.function(self._gather, input_signature=[tf.TensorSpec((1,), tf.float32)])
+        ranks = self.gather_values(rank)
+        self._places = [ranks.index(rank) for rank in range(workers)]
 
     @classmethod
     def of(cls, strategy: Any) -> Self:
@@ -72,23 +72,25 @@ class WorkerGroup:
         Args:
             rows: float32 tensor of one shape on all workers. Bits pass unchanged, whatever they mean.
         """
-        gathered = tf.raw_ops.CollectiveGatherV2(
-            input=rows,
-            group_size=self.workers,
-            group_key=_GROUP_KEY,
-            instance_key=next(_instance_keys),
-            ordering_token=[],
-        )
-        parts = tf.split(gathered, self.workers)
+        parts = tf.split(self._gather(rows), self.workers)
         return [parts[place] for place in self._places]
 
     def gather_values(self, value: int) -> list[int]:
         """Return a whole number of at most 32 bits from each worker, by rank."""
         if self.workers == 1:
             return [value]
-        gather = tf.function(lambda row: tf.concat(self.gather(row), 0), autograph=False)
-        row = np.array([value & 0xFFFFFFFF], np.uint32).view(np.float32)
-        return [int(bits) for bits in gather(tf.constant(row)).numpy().view(np.uint32)]
+        word = np.array([value & 0xFFFFFFFF], np.uint32).view(np.float32)
+        words = self._gather_word(tf.constant(word)).numpy().view(np.uint32)
+        return [int(words[place]) for place in self._places]
+
+    def _gather(self, rows: Tensor) -> Tensor:
+        return tf.raw_ops.CollectiveGatherV2(
+            input=rows,
+            group_size=self.workers,
+            group_key=_GROUP_KEY,
+            instance_key=next(_instance_keys),
+            ordering_token=[],
+        )
 
 
 class Packing:
