@@ -156,13 +156,13 @@ def digests(directory: str) -> dict[str, str]:
     }
 
 
-def measure_runs() -> Iterator[tuple[str, Any]]:
+def measure_runs(only: str) -> Iterator[tuple[str, Any]]:
     """Yield each model's digests by workers, and whether they are equal."""
     from raysq.training.run import Run
     from raysq.training.run_config import resolve_config
     from raysq.training.train import find_or_prepare
 
-    for title, (task, model, settings) in MODELS.items():
+    for title, (task, model, settings) in _selected(MODELS, only):
         config = resolve_config(task, model, find_or_prepare(task), 0, settings)
         with tempfile.TemporaryDirectory() as folder:
             found = {}
@@ -194,7 +194,7 @@ class _Alone:
         return [rows] * self.workers
 
 
-def measure_cost(rounds: int = 5, seconds: float = 0.8) -> Iterator[tuple[str, Any]]:
+def measure_cost(only: str, rounds: int = 5, seconds: float = 0.8) -> Iterator[tuple[str, Any]]:
     """Yield the milliseconds of a step, medians of alternating rounds.
 
     At one worker: canonical replicas against the whole batch. At the canonical number of workers: what one worker
@@ -206,7 +206,7 @@ def measure_cost(rounds: int = 5, seconds: float = 0.8) -> Iterator[tuple[str, A
     from raysq.training.train import find_or_prepare
     from raysq.training.trainer import Trainer
 
-    for title, (task, model, settings) in COSTS.items():
+    for title, (task, model, settings) in _selected(COSTS, only):
         dataset = find_or_prepare(task)
         trainers: dict[str, Trainer] = {}
         for name, size, exact, group in (
@@ -240,6 +240,10 @@ def measure_cost(rounds: int = 5, seconds: float = 0.8) -> Iterator[tuple[str, A
         )
 
 
+def _selected(models: dict[str, Any], only: str) -> list[tuple[str, Any]]:
+    return [(title, entry) for title, entry in models.items() if title.startswith(only)]
+
+
 def _steps(trainer: Any, seconds: float) -> int:
     trainer.train(0, 2)
     started = time.perf_counter()
@@ -251,10 +255,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("part", choices=("runs", "cost"))
     parser.add_argument("--json", type=Path, help="file that the results are added to")
+    parser.add_argument("--only", default="", help="beginning of the titles of the models to measure")
     arguments = parser.parse_args()
-    results: dict[str, Any] = {}
-    for title, values in measure_runs() if arguments.part == "runs" else measure_cost():
-        results[title] = values
+    for title, values in (measure_runs if arguments.part == "runs" else measure_cost)(arguments.only):
         print(f"{title}: {json.dumps(values)}", flush=True)
         if arguments.json:
             earlier = json.loads(arguments.json.read_text()) if arguments.json.exists() else {}
@@ -263,7 +266,7 @@ def main() -> None:
                 "command": f"python benchmarks/exact.py {arguments.part} --json benchmarks/results/exact.json",
                 "date": time.strftime("%Y-%m-%d"),
                 "canonical_replicas": CANONICAL,
-                "models": results,
+                "models": {**earlier.get(arguments.part, {}).get("models", {}), title: values},
             }
             arguments.json.write_text(json.dumps(earlier, indent=1) + "\n")
 
