@@ -144,7 +144,12 @@ def run(key: str, options, seconds: float) -> dict:
             process.wait()
     if status is None:
         return {"error": f"not done after {seconds:.0f} s"}
-    return json.loads(result.read_text()) if status == 0 else {"error": f"exit status {status}, see log.txt"}
+    if status == 0:
+        return json.loads(result.read_text())
+    lines = (options.output / "log.txt").read_text(errors="replace").split("\n")
+    return {
+        "error": f"exit status {status}, see log.txt: {next((line for line in reversed(lines) if line.strip()), '')}"
+    }
 
 
 def measure(case: Case, options) -> dict:

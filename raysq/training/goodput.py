@@ -183,14 +183,13 @@ class GoodputRecorder:
     def on_train_batch_end(self, state: TrainState) -> None:
         """Record the progress after a call of compiled steps."""
         if not self._started:
-            self._attempt.first_call = state.seconds - self._attempt.seconds_before
+            # Where the checkpoint was of an epoch's last step, validation came first.
+            self._attempt.first_call = state.seconds - self._attempt.seconds
             self._end_start()
         self._update(state)
 
     def on_epoch_end(self, state: TrainState) -> None:
         """Record the progress after an epoch."""
-        if not self._started:  # a model without trainable weights
-            self._end_start(state.seconds - self._attempt.seconds_before)
         self._update(state)
 
     @contextmanager
@@ -227,9 +226,13 @@ class GoodputRecorder:
             with suppress(SourceError):  # the block's own error is the one to report, such as that of a full disk
                 self._write()
 
-    def _end_start(self, trained: float = 0.0) -> None:
+    def _end_start(self) -> None:
+        self._measure_start()
         self._started = True
-        self._attempt.starting = time.perf_counter() - self._clock - trained
+
+    def _measure_start(self) -> None:
+        validated = self._attempt.seconds - self._attempt.seconds_before
+        self._attempt.starting = time.perf_counter() - self._clock - validated
 
     def _update(self, state: TrainState) -> None:
         self._attempt.step, self._attempt.seconds = state.step, state.seconds
@@ -240,6 +243,6 @@ class GoodputRecorder:
         self._written = time.monotonic()
         self._attempt.ended = time.time()
         if not self._started:
-            self._attempt.starting = time.perf_counter() - self._clock
+            self._measure_start()
         if self._chief:
             write_json(self._path, [asdict(attempt) for attempt in self.attempts], durable=False)

@@ -3,6 +3,7 @@
 import errno
 import os
 import sys
+import time
 from dataclasses import asdict
 
 import pytest
@@ -73,6 +74,19 @@ def test_a_killed_attempt_counts_up_to_the_checkpoint_where_that_is_newer_than_i
         following.begin(TrainState(step=20, seconds=5.0), 1)
     first, second = read_attempts(run)
     assert (first.step, first.seconds, second.first_step, second.seconds_before) == (20, 5.0, 20, 5.0)
+
+
+def test_validation_before_the_first_call_counts_and_is_no_start(tmp_path):
+    """The checkpoint was of an epoch's last step: validation comes first."""
+    with GoodputRecorder(RunFiles(tmp_path), None, chief=True, on_message=pytest.fail) as recorder:
+        recorder.begin(TrainState(step=12, seconds=5.0), 1)
+        time.sleep(0.2)
+        recorder.on_epoch_end(TrainState(step=12, epoch=1, seconds=5.2))
+        time.sleep(0.1)
+        recorder.on_train_batch_end(TrainState(step=13, epoch=1, seconds=5.3))
+    (attempt,) = recorder.attempts
+    assert attempt.first_call == pytest.approx(0.1) and 0.1 <= attempt.starting < 0.2
+    assert summarize([attempt]).training == pytest.approx(0.2)
 
 
 def test_only_the_chief_writes(tmp_path):
