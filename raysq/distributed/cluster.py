@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from raysq.display.terminal import print_message
+from raysq.distributed import own_cluster
 from raysq.errors import ResourceError, UsageError
 from raysq.storage.uris import redact, redact_text
 
@@ -21,6 +22,7 @@ _NODES_TIMEOUT = 900.0
 _INFEASIBLE_SECONDS = 15.0
 _REACH_SECONDS = 10.0
 _START_SECONDS = 300.0
+_HEAD_SECONDS = 10_000_000
 # Node label in which the cluster launcher and KubeRay store the name of the node's group.
 _GROUP = "ray.io/node-group"
 
@@ -40,6 +42,9 @@ def ensure_ray(**options: Any) -> None:
     # Both would write to the user's terminal or access the network before any of the user's code runs.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    # Ray would end a process that has not reached the head for a minute, without a line for the user; also where the
+    # head was lost and Ray has been started anew since, because of calls that still wait for the old one.
+    os.environ.setdefault("RAY_gcs_rpc_server_reconnect_timeout_s", str(_HEAD_SECONDS))
     import ray
 
     if ray.is_initialized():
@@ -49,13 +54,14 @@ def ensure_ray(**options: Any) -> None:
     try:
         if address:
             _reach(address)
-        with _preserved_signals():
+        with _preserved_signals(), _silent_listener():
             if address:
                 ray.init(address=address, **quiet)
             else:
                 with _patient_start(), _loopback(), _few_servers():
-                    options = {"_node_ip_address": "127.0.0.1"} | options
-                    ray.init(address="local", include_dashboard=False, **quiet, **options)
+                    fixed = {"_node_ip_address": "127.0.0.1", "include_dashboard": False}
+                    ray.init(address="local", **quiet, **(fixed | options))
+                own_cluster.record(options)
     except Exception as error:  # Ray raises some errors without a specific type
         reason = redact_text((str(error).strip() or repr(error)).splitlines()[0])
         if address:
@@ -136,6 +142,19 @@ def _replaced(owner: Any, name: str, value: Any) -> Iterator[None]:
         yield
     finally:
         setattr(owner, name, original)
+
+
+@contextlib.contextmanager
+def _silent_listener() -> Iterator[None]:
+    """Let Ray connect without the thread that prints the errors of nodes, within the block.
+
+    It prints pages of logs about a lost process on standard output, whatever `log_to_driver` is. The caller's own
+    errors name the loss.
+    """
+    from ray._private import worker
+
+    with _replaced(worker, "listen_error_messages", lambda *_: None):
+        yield
 
 
 @contextlib.contextmanager

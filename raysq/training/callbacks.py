@@ -1,10 +1,11 @@
 """Callbacks of the training loop, and the writer of its scalars for TensorBoard."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from raysq.training.call_log import CallLog
 from raysq.training.scaling import StepCost
 from raysq.training.state import TrainState
 
@@ -26,6 +27,7 @@ class TrainingCallbacks:
         tensorboard: whether to write scalars for TensorBoard.
         background_checkpoints: whether checkpoints are written while the next steps are trained. If False, an epoch's
             checkpoints are on disk when `on_epoch_end` is called.
+        calls: record of the calls of compiled steps.
     """
 
     on_train_batch_end: Callable[[TrainState, float, int], None] = lambda state, loss, steps_per_epoch: None
@@ -35,6 +37,7 @@ class TrainingCallbacks:
     export_model: Callable[[], bool] = lambda: True
     tensorboard: bool = True
     background_checkpoints: bool = True
+    calls: CallLog = field(default_factory=CallLog)
 
 
 class TensorBoardWriter:

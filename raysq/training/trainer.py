@@ -14,6 +14,7 @@ import tensorflow as tf
 from raysq.errors import DataError, TrainingError
 from raysq.problems.specs import BatchSource, Objective, OutputMetric
 from raysq.training.batch_feed import BatchFeed
+from raysq.training.call_log import CallLog
 from raysq.training.compilation import has_keras_loop, has_max_pooling, make_metrics, make_optimizer, take_results
 from raysq.training.model_functions import ModelFunctions, Tensor
 from raysq.training.observed import for_metric
@@ -56,6 +57,7 @@ class Trainer:
         name: str = "model",
     ):
         self.model = model
+        self.calls = CallLog()
         self.splits = splits
         self.settings = settings
         self.seed = seed
@@ -146,7 +148,9 @@ class Trainer:
         Returns:
             The mean loss over this worker's examples of these steps.
         """
-        return float(self.call(self._train_steps, "train", self.batches.train(first_step, steps)))
+        batches = self.batches.train(first_step, steps)
+        with self.calls.call("train"):
+            return float(self.call(self._train_steps, "train", batches))
 
     def _train_steps(self, feed: BatchFeed, batch: Tensor, weights: Tensor, totals: Tensor, seeds: Tensor) -> Tensor:
         steps = tf.shape(weights)[0]
@@ -217,9 +221,10 @@ class Trainer:
         for metric in self.metrics["eval"].values():
             metric.reset_state()
         padded = not self.compilation.whole_batches
-        for batch, weights in self.batches.evaluation(split, self.settings.eval_batch_size, padded=padded):
-            self.call(self._eval_steps, split, (batch, weights))
-        return take_results(self.metrics["eval"], f"{split}_")
+        with self.calls.call(split):
+            for batch, weights in self.batches.evaluation(split, self.settings.eval_batch_size, padded=padded):
+                self.call(self._eval_steps, split, (batch, weights))
+            return take_results(self.metrics["eval"], f"{split}_")
 
     def predict(self, split: str) -> tuple[np.ndarray, np.ndarray]:
         """Predict all examples of a split, in order. Only for one replica.
@@ -367,6 +372,13 @@ class Trainer:
         Every worker must call it at the same step, since metrics are summed over workers.
         """
         return {name: np.asarray(tf.convert_to_tensor(v.value)) for name, v in self._variables().items()}
+
+    def merge_metrics(self, values: Mapping[str, np.ndarray]) -> None:
+        """Give the workers' metrics the state that `restore` would give them, so that both go on to the same bits."""
+        if self.replicas > 1:
+            for name, variable in self._variables().items():
+                if name.startswith("metrics/"):
+                    variable.assign(values[name])
 
     def restore(self, values: Mapping[str, np.ndarray]) -> None:
         """Assign the values of all variables, as returned by `snapshot`.

@@ -75,6 +75,7 @@ def _train(
     scope = nullcontext() if exact or strategy is None else strategy.scope()
     with scope, CheckpointWriter(background=callbacks.background_checkpoints) as writer:
         trainer = open_trainer(run, dataset, *([WorkerGroup.of(strategy)] if exact else []))
+        trainer.calls = callbacks.calls
         state = TrainState()
         damages: list[str] = []
         saved = checkpoint.load_last(run, damages.append)
@@ -89,6 +90,7 @@ def _train(
         def save(*directories: Path) -> None:
             with goodput.checkpoint():
                 values = trainer.snapshot()  # on every worker: metrics are summed over them
+                trainer.merge_metrics(values)
                 if chief:
                     writer.save(directories, values, state.to_json())
 

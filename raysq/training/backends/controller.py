@@ -31,6 +31,7 @@ from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
 
 from raysq.distributed.cluster import can_grow, is_alone, nodes_timeout
 from raysq.training.backends import tf_config
+from raysq.training.backends.group_events import GroupEvents
 from raysq.training.backends.worker_actor import RayTrainWorker, serve
 
 _START_SECONDS = 180.0
@@ -42,6 +43,7 @@ def make_trainer(
     max_failures: int,
     hosts: tuple[str, ...],
     *,
+    events: GroupEvents,
     on_start: Callable[[list[Any]], None],
     on_poll: Callable[[list[Any], bool], None],
 ) -> "Trainer":
@@ -52,6 +54,7 @@ def make_trainer(
         gpu: GPUs of each worker.
         max_failures: number of restarts.
         hosts: further hosts that may connect to the workers.
+        events: record of the group's processes and restarts.
         on_start: called with the actors of each new or restarted group.
         on_poll: called with the statuses of all workers, and whether one has failed, after each poll.
     """
@@ -64,7 +67,7 @@ def make_trainer(
     environment = os.environ.get
     return Trainer(
         serve,
-        callback=_GroupCallback(on_start, on_poll),
+        callbacks=[events, _GroupCallback(on_start, on_poll)],
         train_loop_config={},
         backend_config=GroupConfig(
             float(environment("RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S", start_seconds)),
@@ -131,12 +134,12 @@ class Trainer(DataParallelTrainer):
     """Trainer that runs its controller in the calling thread. `backend_config` must be a `GroupConfig`.
 
     Args:
-        callback: callback of the controller. Those of `run_config` are sent to the workers as well.
+        callbacks: callbacks of the controller. Those of `run_config` are sent to the workers as well.
     """
 
-    def __init__(self, *arguments: Any, callback: WorkerGroupCallback, **options: Any):
+    def __init__(self, *arguments: Any, callbacks: list[WorkerGroupCallback], **options: Any):
         super().__init__(*arguments, **options)
-        self._callback = callback
+        self._callbacks = callbacks
         self._stop = threading.Event()
 
     def stop(self) -> None:
@@ -154,7 +157,7 @@ class Trainer(DataParallelTrainer):
             # The placement group ends with the job. That of an actor, such as a trial, would outlive the actor.
             unused.append(PlacementGroupCleanerCallback)
         callbacks = [callback for callback in super()._create_default_callbacks() if type(callback) not in unused]
-        return [*map(_quick_cleaner, callbacks), self._callback]
+        return [*map(_quick_cleaner, callbacks), *self._callbacks]
 
     def _initialize_and_run_controller(self, **arguments: Any) -> Any:
         controller = _Controller(self._stop, is_alone(), **arguments)
@@ -177,6 +180,13 @@ class _WorkerGroup(WorkerGroup):
     def __init__(self, train_run_context: Any, *arguments: Any, **options: Any):
         super().__init__(train_run_context, *arguments, **options)
         self._worker_group_start_timeout_s = train_run_context.backend_config.start_seconds
+
+    def _create_placement_group(self, *arguments: Any, **options: Any) -> Any:
+        handle = super()._create_placement_group(*arguments, **options)
+        for callback in self._callbacks:
+            if isinstance(callback, GroupEvents):
+                callback.placement_groups.append(handle.placement_group)
+        return handle
 
     @staticmethod
     def _get_worker_runtime_env(custom_runtime_env: Any) -> Any:

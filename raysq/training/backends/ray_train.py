@@ -11,15 +11,17 @@ from typing import Any
 
 from raysq import backend
 from raysq.data.dataset import Dataset
-from raysq.distributed import placement
+from raysq.display.terminal import print_message
+from raysq.distributed import own_cluster, placement
 from raysq.distributed.cluster import check_resources, ensure_ray
-from raysq.distributed.lost_work import is_loss
+from raysq.distributed.lost_work import Patience, is_loss
 from raysq.errors import DamagedError, Interrupted, LostError, RaysqError, ResourceError, TrainingError
 from raysq.storage.atomic import write_json
 from raysq.storage.json_files import read_json
 from raysq.training import checkpoint, failures, group_server
-from raysq.training.backends import worker_groups
+from raysq.training.backends import heartbeat, worker_groups
 from raysq.training.backends.driver_context import DriverContext
+from raysq.training.backends.group_losses import GroupLost, HeadLost, OwnClusterLost
 from raysq.training.backends.tf_config import allowed_hosts
 from raysq.training.backends.worker_groups import GroupEnded, GroupKey, WorkerGroup
 from raysq.training.callbacks import TrainingCallbacks
@@ -97,23 +99,34 @@ def train(
     placement.validate_shared_runs(run.directory)
     worker_groups.keep_seconds()  # an error of the setting is raised now, not after training
     failures.clear(run.directory)
-    key = _group_key(run, workers, gpu, threads, max_failures)
-    arguments = {
-        "run": run.resolved(),
-        "data": data or placement.broadcast(Dataset.open(run.config.data)),
-        "gpu": gpu,
-        "threads": threads,
-        "driver": key.driver,
-        "command": command,
-    }
+    patience = Patience(max_failures + 1)
+
+    def on_loss(reason: str) -> None:
+        print_message(f"{reason}: training continues from step {checkpoint.reached(run.directory):,}")
+
     with TrainProgress(run.config.train_settings().epochs, quiet) as progress, _Watcher(run, progress):
         while True:
             step = checkpoint.reached(run.directory)
-            group = worker_groups.take(key)
+            group = worker_groups.take(_group_key(run, workers, gpu, threads, max_failures))
+            arguments = {
+                "run": run.resolved(),
+                "data": data or placement.broadcast(Dataset.open(run.config.data)),
+                "gpu": gpu,
+                "threads": threads,
+                "driver": group.key.driver,
+                "command": command,
+            }
             used_before = group.jobs > 0
             try:
-                _train_group(run, group, arguments, should_stop)
+                _train_group(run, group, arguments, on_loss, should_stop)
                 break
+            except GroupLost as loss:
+                patience.progress(checkpoint.reached(run.directory))
+                if not patience.lose():
+                    raise LostError(f"{loss}; the same command continues from the last checkpoint") from loss
+                _recover(loss, on_loss)
+            except HeadLost:
+                raise
             except LostError:
                 # Ray Train counts all failures of a group, but those of earlier runs or before progress should not
                 # count.
@@ -121,14 +134,31 @@ def train(
                     raise
 
 
-def _train_group(run: Run, group: WorkerGroup, arguments: dict[str, Any], should_stop: Callable[[], bool]) -> None:
+def _recover(loss: GroupLost, on_loss: Callable[[str], None]) -> None:
+    """Report a loss, and start Ray anew if it was lost."""
+    options = own_cluster.options()
+    if isinstance(loss, OwnClusterLost):
+        own_cluster.shut_down()
+    on_loss(str(loss))
+    ensure_ray(**(options or {}))
+
+
+def _train_group(
+    run: Run,
+    group: WorkerGroup,
+    arguments: dict[str, Any],
+    on_loss: Callable[[str], None],
+    should_stop: Callable[[], bool],
+) -> None:
     """Train with a group, which Ray Train restarts after failures, and keep the group if all went well.
 
     Raises:
-        RaysqError: the group failed; a `LostError` if workers were lost.
+        RaysqError: the group failed; a `LostError` if workers, the group or Ray were lost.
     """
     try:
-        group.run(_train_worker, arguments, should_stop)
+        group.run(_train_worker, arguments, on_loss, should_stop)
+    except (GroupLost, HeadLost):
+        raise
     except GroupEnded as ended:
         raise failures.read(run.directory) or _explain(ended.reason, run, group.key.workers, group.key.gpu) from ended
     except BaseException as error:
@@ -197,7 +227,7 @@ def _train_worker(arguments: dict[str, Any]) -> None:
             run_worker(
                 run,
                 _strategy(workers, arguments["gpu"]),
-                TrainingCallbacks(on_train_batch_end, on_step_cost=on_step_cost),
+                TrainingCallbacks(on_train_batch_end, on_step_cost=on_step_cost, calls=heartbeat.new_log()),
                 chief=chief,
                 dataset=dataset,
                 command=arguments["command"],

@@ -1,4 +1,4 @@
-"""Ray Train's worker actor, which runs one job after another and imports TensorFlow while its group starts."""
+"""Ray Train's worker actor, which beats, runs jobs one after another, and imports TensorFlow while its group starts."""
 
 import importlib
 import queue
@@ -9,6 +9,7 @@ from typing import Any
 from ray.train.v2._internal.execution.worker_group import worker
 
 from raysq import backend
+from raysq.training.backends import heartbeat
 
 # Jobs of this process as (number, function, arguments), and the number of the last finished one.
 _jobs: "queue.SimpleQueue[tuple[int, Callable[[Any], None], Any]]" = queue.SimpleQueue()
@@ -20,6 +21,7 @@ class RayTrainWorker(worker.RayTrainWorker):
 
     def __init__(self) -> None:
         super().__init__()
+        heartbeat.start()
         threading.Thread(target=_import_early, daemon=True).start()
 
     def accept_job(self, number: int, function: Callable[[Any], None], arguments: Any) -> None:

@@ -17,6 +17,7 @@ from raysq.distributed.cluster import is_alone
 from raysq.distributed.idle import on_release
 from raysq.errors import Interrupted, UsageError
 from raysq.training.backends.driver_context import DriverContext
+from raysq.training.backends.group_losses import GroupLost, HeadLost, OwnClusterLost
 
 _KEEP_SECONDS = 60.0
 _STOP_SECONDS = 10.0
@@ -76,6 +77,7 @@ class WorkerGroup:
 
     def __init__(self, key: GroupKey):
         from raysq.training.backends.controller import make_trainer
+        from raysq.training.backends.group_events import GroupEvents
 
         self.key = key
         self.jobs = 0
@@ -84,8 +86,15 @@ class WorkerGroup:
         self._workers: list[Any] = []
         self._error: Exception | None = None
         self._changed = threading.Condition()
+        self._events = GroupEvents()
         self._trainer = make_trainer(
-            key.workers, key.gpu, key.max_failures, key.hosts, on_start=self._on_start, on_poll=self._on_poll
+            key.workers,
+            key.gpu,
+            key.max_failures,
+            key.hosts,
+            events=self._events,
+            on_start=self._on_start,
+            on_poll=self._on_poll,
         )
         self._thread = threading.Thread(target=self._fit, daemon=True)
         self._thread.start()
@@ -99,6 +108,7 @@ class WorkerGroup:
         self,
         function: Callable[[Any], None],
         arguments: Any,
+        on_loss: Callable[[str], None] = lambda reason: None,
         should_stop: Callable[[], bool] = lambda: False,
     ) -> None:
         """Call a function on every worker, and again on the workers of a restarted group, until all have returned.
@@ -106,17 +116,43 @@ class WorkerGroup:
         Args:
             function: function of a module.
             arguments: its argument.
+            on_loss: called with a line about what was lost, each time the workers are started again.
             should_stop: asked some times a second. If it returns True, the call ends with an error.
 
         Raises:
             GroupEnded: the group ended before.
+            OwnClusterLost: Ray on this machine was lost, and this group with it.
+            GroupLost: the group cannot be started again, and is ended.
+            HeadLost: the head of the cluster does not answer.
             Interrupted: `should_stop` returned True.
         """
+        from raysq.training.backends.group_monitor import GroupMonitor
+
+        with GroupMonitor(self._events, on_loss, self._trainer.backend_config.start_seconds) as monitor:
+            try:
+                self._run(function, arguments, monitor.check, should_stop)
+            except (OwnClusterLost, HeadLost):
+                _groups.discard(self)
+                self._trainer.stop()
+                raise
+            except GroupLost:
+                self.stop()
+                monitor.clear_away()
+                raise
+
+    def _run(
+        self,
+        function: Callable[[Any], None],
+        arguments: Any,
+        check: Callable[[], None],
+        should_stop: Callable[[], bool],
+    ) -> None:
         with self._changed:
             self.jobs += 1
             self._job = (function, arguments)
             self._send(self._workers)
             while self._finished < self.jobs:
+                check()
                 if not self._thread.is_alive():
                     raise GroupEnded(self._error)
                 if should_stop():

@@ -1,0 +1,53 @@
+"""Ray on this machine, where this process has started it: notice the end of its servers, and clear it away."""
+
+from typing import Any
+
+from raysq.distributed import processes
+from raysq.distributed.processes import Process
+
+_SERVERS = ("raylet", "gcs_server")
+
+# The node of `ray.init`, and the options it was started with.
+_started: tuple[Any, dict[str, Any]] | None = None
+_processes: list[Process] = []
+
+
+def record(options: dict[str, Any]) -> None:
+    """Record that this process has just started Ray itself, with options for the next start."""
+    global _started
+    from ray._private import worker
+
+    _started = worker._global_node, options
+
+
+def options() -> dict[str, Any] | None:
+    """Return the options with which this process has started the Ray that it is connected to; None if it joined it."""
+    from ray._private import worker
+
+    return None if _started is None or worker._global_node is not _started[0] else _started[1]
+
+
+def lost_server() -> str | None:
+    """Return the name of a server of this process's own Ray that has ended, or None."""
+    if options() is None or _started is None:
+        return None
+    return next((name for name, _ in _started[0].dead_processes() if name in _SERVERS), None)
+
+
+def remember() -> None:
+    """Remember the running processes of this process's own Ray, to find them after a server has ended."""
+    global _processes
+    if options() is not None and _started is not None and lost_server() is None:
+        servers = [info.process.pid for infos in _started[0].all_processes.values() for info in infos]
+        _processes = [*filter(None, map(processes.find, servers)), *processes.descendants(servers)]
+
+
+def shut_down() -> None:
+    """End this process's own Ray, though some of its servers have ended already or do not answer."""
+    import ray
+
+    if lost_server() is None:
+        remember()
+        processes.end(_processes)  # one of them may be stopped, and Ray would wait for it
+    ray.shutdown()
+    processes.end(_processes)

@@ -1,0 +1,15 @@
+"""Losses of a worker group as a whole, after which it cannot go on by itself."""
+
+from raysq.errors import LostError
+
+
+class GroupLost(LostError):
+    """A group cannot be started again as it is; a new one can continue."""
+
+
+class OwnClusterLost(GroupLost):
+    """Ray that this process has started on this machine was lost; it can be started again."""
+
+
+class HeadLost(LostError):
+    """The head of a cluster that this process has joined does not answer."""

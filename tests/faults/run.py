@@ -1,0 +1,140 @@
+"""Faults of a worker group at random moments, unattended: kills and stops processes of small runs and checks the rest.
+
+    python tests/faults/run.py --times 10
+    python tests/faults/run.py --times 50 --only kill-driver --only stop-both
+
+Each fault hits a `raysq train` command with two workers at a moment that its number seeds. Afterwards the run must have
+the weights and metrics of an undisturbed one to the bit; it must have lost no more steps than those since the last
+checkpoint; every fault must have been noticed in time and told in one line; no process and no file may be left over.
+
+What was found is added to benchmarks/results/faults.json after each fault. A later call goes on where an earlier one
+stopped, up to the number of times asked for; `--again` repeats faults that ended badly. The table of
+docs/reliability.md is made from that file by `python tests/faults/table.py`. It takes a minute or two a fault. Start it
+where no other Ray runs.
+"""
+
+import argparse
+import json
+import os
+import platform
+import random
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+from faults.kinds import KINDS
+from faults.trial import CHECKPOINT_STEPS, CONTINUES, SETTINGS, STEPS, Trial
+
+RESULTS = Path(__file__).resolve().parents[2] / "benchmarks" / "results" / "faults.json"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--times", type=int, default=10, help="faults of each kind, with those of earlier calls")
+    parser.add_argument("--only", action="append", choices=sorted(KINDS), help="kind of fault; may be repeated")
+    parser.add_argument("--again", action="store_true", help="repeat the faults that ended badly")
+    parser.add_argument("--folder", type=Path, help="folder of the runs; kept if it is given")
+    parser.add_argument("--results", type=Path, default=RESULTS)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = options.folder or Path(temporary)
+        prepare(folder)
+        numbers = reference(folder)
+        for number in range(options.times):
+            for kind in options.only or KINDS:
+                known = read(options.results)["faults"].get(kind, {}).get(str(number))
+                if known is None or (options.again and known["problems"]):
+                    found = hit(folder, kind, number, numbers)
+                    print(kind, number, json.dumps(found), flush=True)
+                    add(options.results, kind, number, found)
+
+
+def prepare(folder: Path) -> None:
+    """Write the data set of all trials."""
+    from training.series import write_series
+
+    folder.mkdir(parents=True, exist_ok=True)
+    if not (folder / "waves" / "manifest.json").exists():
+        write_series(folder / "waves")
+
+
+def reference(folder: Path) -> dict[str, Any]:
+    """Train undisturbed, and return the numbers that all others must have."""
+    trial = Trial(folder, "reference", random.Random(0))
+    trial.start()  # shows the result if it is there
+    trial.finish()
+    assert trial.process is not None and trial.process.returncode == 0, trial.lines
+    return trial.numbers()
+
+
+def hit(folder: Path, kind: str, number: int, numbers: dict[str, Any]) -> dict[str, Any]:
+    """Train with a fault, and return what became of it."""
+    trial = Trial(folder, f"{kind}-{number}", random.Random(f"{kind} {number}"))
+    trial.clear()
+    trial.start()
+    hit = KINDS[kind][1](trial)
+    trial.finish()
+    ended = time.monotonic()
+    problems = [] if hit else ["the fault came too late"]
+    assert trial.process is not None
+    if trial.process.returncode:
+        problems.append(f"exit status {trial.process.returncode}: {trial.lines[-1][1] if trial.lines else ''}")
+    else:
+        problems += [f"other {name}" for name, value in trial.numbers().items() if value != numbers[name]]
+    problems += [f"left over: {name}" for name in trial.leftovers()]
+    problems += [f"printed {line}" for _, line in trial.lines if "Traceback" in line or "Error" in line][:3]
+    noticed, lost = [], []
+    told = [(moment, CONTINUES.match(line)) for moment, line in trial.lines]
+    told = [(moment, match) for moment, match in told if match]
+    if kind != "kill-driver":
+        for moment, reached, step in trial.faults:
+            after = [(when, match) for when, match in told if when >= moment]
+            if not after:
+                problems.append("nothing was said of it")
+                continue
+            when, match = after[0]
+            back = int(match["step"].replace(",", ""))
+            noticed.append(round(when - moment, 1))
+            lost.append(step - back)
+            if back < reached:
+                problems.append(f"continued from step {back}, the checkpoint was at step {reached}")
+        if len(told) > len(trial.faults):
+            problems.append(f"{len(told)} lines for {len(trial.faults)} faults")
+    return {
+        "problems": problems,
+        "steps": [step for _, _, step in trial.faults],
+        "noticed": noticed,
+        "lost": lost,
+        "said": [match[0] for _, match in told],
+        "seconds": round(ended - trial.started, 1),
+    }
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Return the results so far."""
+    return json.loads(path.read_text()) if path.exists() else {"faults": {}}
+
+
+def add(path: Path, kind: str, number: int, found: dict[str, Any]) -> None:
+    """Add one fault to the results, atomically."""
+    import ray
+    import tensorflow as tf
+
+    results = read(path)
+    results["command"] = "python tests/faults/run.py --times 10"
+    results["machine"] = f"{len(os.sched_getaffinity(0))} cores, {platform.machine()}"
+    results["versions"] = {"ray": ray.__version__, "tensorflow": tf.__version__}
+    results["run"] = {"steps": STEPS, "checkpoint_steps": CHECKPOINT_STEPS, "settings": SETTINGS}
+    results["faults"].setdefault(kind, {})[str(number)] = found
+    path.parent.mkdir(parents=True, exist_ok=True)
+    new = path.with_suffix(".new")
+    new.write_text(json.dumps(results, indent=1, sort_keys=True) + "\n")
+    os.replace(new, path)
+
+
+if __name__ == "__main__":
+    main()

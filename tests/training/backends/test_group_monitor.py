@@ -1,0 +1,159 @@
+"""Workers are ended that no longer answer, and none that only take long."""
+
+from types import SimpleNamespace
+
+import pytest
+from ray.exceptions import ActorDiedError
+from ray.train.v2._internal.exceptions import UserExceptionWithTraceback, WorkerHealthCheckFailedError
+
+from raysq.distributed import own_cluster
+from raysq.errors import LostError
+from raysq.training.backends import group_monitor
+from raysq.training.backends.group_events import GroupEvents, Member
+from raysq.training.backends.group_losses import GroupLost, HeadLost, OwnClusterLost
+from raysq.training.backends.group_monitor import GroupMonitor
+from raysq.training.backends.heartbeat import Beat
+
+MEMBERS = [Member(0, "node", 10), Member(1, "node", 11)]
+
+
+class Group:
+    """A group whose beats a test sets, and its monitor."""
+
+    def __init__(self, monkeypatch):
+        self.events = GroupEvents()
+        self.beats: dict[Member, Beat] = {}
+        self.said: list[str] = []
+        self.ended: list[Member] = []
+        monkeypatch.setattr(group_monitor, "_read_beat", self.beats.get)
+        monkeypatch.setattr(group_monitor.cluster_values, "get", lambda key: None)
+        monkeypatch.setattr(group_monitor.end_processes, "end", self.ended.extend)
+        self.monitor = GroupMonitor(self.events, self.said.append, 100.0)
+        self.start()
+
+    def start(self):
+        self.events.before_worker_group_start(None)
+        self.events.members = list(MEMBERS)
+
+    def pass_time(self, seconds, beating=(), calls=True, longest=0.1):
+        """Let time pass, in which some workers beat, and finish calls."""
+        for _ in range(seconds):
+            for member in beating:
+                beat = self.beats.get(member, Beat(0, 0, None))
+                self.beats[member] = Beat(beat.count + 1, beat.calls + calls, longest)
+            self.monitor._look(1.0)
+
+
+@pytest.fixture
+def group(monkeypatch):
+    return Group(monkeypatch)
+
+
+def test_a_silent_worker_is_ended_once_and_told_in_one_line(group):
+    group.pass_time(100, MEMBERS)
+    group.pass_time(50, MEMBERS[:1])
+    assert not group.ended
+    group.pass_time(1, MEMBERS[:1])
+    assert group.ended == MEMBERS[1:]
+    group.events.restarts.append("worker 1 (process 11) was lost")
+    group.start()
+    group.pass_time(40, MEMBERS)
+    assert group.said == ["worker 1 (process 11) has not answered for 50 s"]
+    group.events.restarts.append("worker 0 (process 10) was lost")
+    group.pass_time(1, MEMBERS)
+    assert group.said[1:] == ["worker 0 (process 10) was lost"]
+    group.monitor.check()
+
+
+def test_both_silent_workers_are_ended_together(group):
+    group.pass_time(60)
+    assert group.ended == MEMBERS
+    assert group.said == ["worker 0 (process 10), worker 1 (process 11) have not answered for 50 s"]
+
+
+def test_calls_of_unknown_length_may_take_minutes(group):
+    """The first call traces and compiles; a worker between calls may write a checkpoint while the others wait."""
+    group.pass_time(900, MEMBERS, calls=False, longest=None)
+    for _ in range(900):
+        group.pass_time(1, MEMBERS[:1], calls=False)
+        group.pass_time(1, MEMBERS[1:], calls=False, longest=None)
+    assert not group.ended
+
+
+def test_a_call_that_hangs_ends_all(group):
+    group.pass_time(70, MEMBERS, calls=False, longest=20.0)
+    assert not group.ended
+    group.pass_time(2, MEMBERS, calls=False, longest=20.0)
+    assert group.ended == MEMBERS and group.said == ["no worker has finished its steps for 71 s"]
+
+
+def test_a_slow_worker_is_no_hanging_group(group):
+    for _ in range(200):
+        group.pass_time(1, MEMBERS[:1], calls=False)
+        group.pass_time(1, MEMBERS[1:])
+    assert not group.ended
+
+
+def test_workers_that_nobody_replaces_are_a_loss_of_the_group(group):
+    group.pass_time(51)
+    group.monitor.check()
+    group.pass_time(51)
+    with pytest.raises(GroupLost, match="were not replaced"):
+        group.monitor.check()
+
+
+def test_a_group_that_does_not_start_is_lost(group):
+    group.events.before_worker_group_start(None)
+    group.pass_time(399)
+    group.events.before_worker_group_start(None)
+    group.pass_time(400)
+    group.monitor.check()
+    group.pass_time(2)
+    with pytest.raises(GroupLost, match="the workers did not start in 400 s"):
+        group.monitor.check()
+
+
+def test_a_head_that_does_not_answer_is_lost(group, monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(group_monitor.time, "monotonic", lambda: now[0])
+    group.monitor._checked = 0.0
+    now[0] = 1000.0  # the driver itself was stopped
+    group.monitor.check()
+    for error, options in ((HeadLost, None), (OwnClusterLost, {})):
+        monkeypatch.setattr(own_cluster, "options", lambda options=options: options)
+        with pytest.raises(error, match="has not answered for 50 s"):
+            for _ in range(30):
+                now[0] += 2
+                group.monitor.check()
+        group.monitor._unanswered = 0.0
+    monkeypatch.setattr(own_cluster, "lost_server", lambda: "raylet")
+    with pytest.raises(OwnClusterLost, match="raylet ended"):
+        group.monitor.check()
+
+
+@pytest.mark.parametrize(
+    ("failures", "reason"),
+    [
+        (
+            {0: UserExceptionWithTraceback(LostError("a worker was lost"), ""), 1: ActorDiedError()},
+            "worker 1 (process 11) was lost",
+        ),
+        (
+            {rank: WorkerHealthCheckFailedError("a check failed", ActorDiedError()) for rank in (0, 1)},
+            "worker 0 (process 10), worker 1 (process 11) were lost",
+        ),
+        (
+            {0: UserExceptionWithTraceback(LostError("gone"), ""), 1: UserExceptionWithTraceback(OSError("full"), "")},
+            "worker 1 (process 11) failed (full)",
+        ),
+        ({}, "the workers did not start (no room)"),
+    ],
+)
+def test_restarts_are_told_with_their_reason(failures, reason):
+    events = GroupEvents()
+    events.members = list(MEMBERS)
+    error = SimpleNamespace(worker_failures=failures, controller_failure="no room")
+    state = type("RestartingState", (), {"training_failed_error": error})()
+    events.after_controller_state_update(None, SimpleNamespace())
+    events.after_controller_state_update(None, state)
+    assert events.restarts == [reason]
