@@ -45,7 +45,10 @@ def remember() -> None:
 def shut_down() -> None:
     """End this process's own Ray, though some of its servers have ended already or do not answer."""
     import ray
+    from ray._private import auto_init_hook
 
+    # Threads that still use the lost Ray get an error from now on. Ray would start another one for them by itself.
+    auto_init_hook.enable_auto_connect = False
     if lost_server() is None:
         remember()
         processes.end(_processes)  # one of them may be stopped, and Ray would wait for it

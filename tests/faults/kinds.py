@@ -23,23 +23,19 @@ def _hit(victim: str, number: int, moment: str = "any_moment", one: bool = False
     return fault
 
 
-def _in_restart(victim: str) -> Callable[[Trial], bool]:
-    """Kill a worker, and a victim while the group starts again."""
-
-    def fault(trial: Trial) -> bool:
-        if not _hit("other", KILL, "training")(trial):
-            return False
-        old = set(trial.pids("worker"))
-        if not trial.wait_until(lambda: set(trial.pids("worker")) - old):
-            return False
-        trial.sleep(trial.random.uniform(0, 6))
-        pids = [pid for pid in trial.pids(victim) if pid not in old]
-        if not pids:
-            return False
-        trial.send(pids[:1], KILL)
-        return True
-
-    return fault
+def _in_restart(trial: Trial) -> bool:
+    """Kill a worker, and a new one while the group starts again."""
+    if not _hit("other", KILL, "training")(trial):
+        return False
+    old = set(trial.pids("worker"))
+    if not trial.wait_until(lambda: set(trial.pids("worker")) - old):
+        return False
+    trial.sleep(trial.random.uniform(0, 6))
+    pids = [pid for pid in trial.pids("worker") if pid not in old]
+    if not pids:
+        return False
+    trial.send(pids[:1], KILL)
+    return True
 
 
 def _twice(trial: Trial) -> bool:
@@ -69,17 +65,11 @@ KINDS: dict[str, tuple[str, Callable[[Trial], bool]]] = {
     "kill-chief": ("SIGKILL of the chief", _hit("chief", KILL, "training")),
     "kill-both": ("SIGKILL of both workers", _hit("worker", KILL)),
     "kill-in-checkpoint": ("SIGKILL of the chief while it writes a checkpoint", _hit("chief", KILL, "checkpointing")),
-    "kill-in-restart": ("SIGKILL of a worker, and of a new one while the group starts again", _in_restart("worker")),
+    "kill-in-restart": ("SIGKILL of a worker, and of a new one while the group starts again", _in_restart),
     "kill-twice": ("SIGKILL of the chief, twice in a row", _twice),
-    "kill-controller": ("SIGKILL of Ray Train's controller", _hit("controller", KILL)),
-    "kill-controller-in-restart": (
-        "SIGKILL of a worker, and of the controller while the group starts again",
-        _in_restart("controller"),
-    ),
     "kill-raylet": ("SIGKILL of the raylet", _hit("raylet", KILL)),
     "kill-head": ("SIGKILL of the head's server (GCS)", _hit("gcs_server", KILL)),
     "kill-driver": ("SIGKILL of the command; it is called again", _driver),
     "stop-worker": ("SIGSTOP of one worker", _hit("worker", STOP, one=True)),
     "stop-both": ("SIGSTOP of both workers", _hit("worker", STOP)),
-    "stop-controller": ("SIGSTOP of Ray Train's controller", _hit("controller", STOP)),
 }

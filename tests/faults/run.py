@@ -99,7 +99,7 @@ def hit(folder: Path, kind: str, number: int, numbers: dict[str, Any]) -> dict[s
             when, match = after[0]
             back = int(match["step"].replace(",", ""))
             noticed.append(round(when - moment, 1))
-            lost.append(step - back)
+            lost.append(max(0, step - back))  # training may go on while a lost server is noticed
             if back < reached:
                 problems.append(f"continued from step {back}, the checkpoint was at step {reached}")
         if len(told) > len(trial.faults):

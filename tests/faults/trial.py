@@ -152,7 +152,7 @@ class Trial:
     # ---- victims
 
     def pids(self, kind: str) -> list[int]:
-        """The processes of a kind: worker, chief, other, controller, raylet, gcs_server or driver."""
+        """The processes of a kind: worker, chief, other, raylet, gcs_server or driver."""
         assert self.process is not None
         if kind == "driver":
             return [self.process.pid]
@@ -161,9 +161,8 @@ class Trial:
             workers = self.pids("worker")
             chiefs = [pid for pid in workers if _has_open(pid, "/tensorboard/")]
             return chiefs if kind == "chief" else [pid for pid in workers if pid not in chiefs]
-        start = {"worker": "ray::RayTrainWorker", "controller": "ray::TrainController"}.get(kind)
-        if start is not None:
-            return [pid for pid in below if _command(pid).startswith(start)]
+        if kind == "worker":
+            return [pid for pid in below if _command(pid).startswith("ray::RayTrainWorker")]
         return [pid for pid in below if _command(pid).split("\0")[0].endswith(f"/{kind}")]
 
     def marked(self) -> list[int]:
