@@ -107,13 +107,14 @@ def train(
     with TrainProgress(run.config.train_settings().epochs, quiet) as progress, _Watcher(run, progress):
         while True:
             step = checkpoint.reached(run.directory)
-            group = worker_groups.take(_group_key(run, workers, gpu, threads, max_failures))
+            key = _group_key(run, workers, gpu, threads, max_failures)
+            group = worker_groups.take(key)
             arguments = {
                 "run": run.resolved(),
                 "data": data or placement.broadcast(Dataset.open(run.config.data)),
                 "gpu": gpu,
                 "threads": threads,
-                "driver": group.key.driver,
+                "driver": key.driver,
                 "command": command,
             }
             used_before = group.jobs > 0
