@@ -216,7 +216,8 @@ class Trial:
             for name in ("last", "best")
         }
         epochs = [json.loads(line) for line in (self.directory / "metrics.jsonl").read_text().splitlines()]
-        result = json.loads((self.directory / "result.json").read_text())
+        everything = json.loads((self.directory / "result.json").read_text())
+        result = {name: everything[name] for name in ("metrics", "steps", "epochs", "best_epoch", "parameters")}
         values = {"epochs": epochs, "result": result, "checkpoints": states}
         times = ("seconds", "checksum")  # the checksum of a line covers its seconds
         return json.loads(
