@@ -66,9 +66,11 @@ def _reason(error: Any, members: list[Member]) -> str:
     died = [rank for rank, failure in sorted(failures.items()) if isinstance(_inner(failure), RayActorError)]
     if died:
         return f"{', '.join(_name(rank, members) for rank in died)} {'was' if len(died) == 1 else 'were'} lost"
-    failed = [rank for rank, failure in sorted(failures.items()) if not is_loss(failure)] or sorted(failures)
+    failed = [rank for rank, failure in sorted(failures.items()) if not is_loss(failure)]
     if failed:
         return f"{_name(failed[0], members)} failed ({_last_line(_inner(failures[failed[0]]))})"
+    if failures:
+        return "a worker no longer answered the others"
     return f"the workers did not start ({_last_line(getattr(error, 'controller_failure', error))})"
 
 

@@ -36,6 +36,10 @@ from raysq.training.worker import run_worker
 # File of the measured cost of a step, in the run's directory.
 _STEP_COST = "step_cost.json"
 _INTERRUPT_SECONDS = 1.0
+# One worker alone may meet an error, for which the others would wait in a collective operation.
+_FAILURE_SECONDS = 2.0
+# Errors of code, which repeat by nature. Others may come from a full disk or a busy device, and are tried again.
+_PERMANENT = (ImportError, NameError, SyntaxError, AttributeError, TypeError, NotImplementedError)
 
 
 def start_early() -> None:
@@ -156,8 +160,16 @@ def _train_group(
     Raises:
         RaysqError: the group failed; a `LostError` if workers, the group or Ray were lost.
     """
+    failed_at = None
+
+    def ends() -> bool:
+        nonlocal failed_at
+        if failed_at is None and failures.is_recorded(run.directory):
+            failed_at = time.monotonic()
+        return should_stop() or (failed_at is not None and time.monotonic() - failed_at > _FAILURE_SECONDS)
+
     try:
-        group.run(_train_worker, arguments, on_loss, should_stop)
+        group.run(_train_worker, arguments, on_loss, ends)
     except (GroupLost, HeadLost):
         raise
     except GroupEnded as ended:
@@ -166,7 +178,7 @@ def _train_group(
         group.stop(_INTERRUPT_SECONDS)
         if isinstance(error, KeyboardInterrupt):
             raise Interrupted("stopped; the same command continues from the last checkpoint") from None
-        raise
+        raise failures.read(run.directory) or error from error
     if recorded := failures.read(run.directory):
         group.stop()
         raise recorded
@@ -197,7 +209,6 @@ def _train_worker(arguments: dict[str, Any]) -> None:
 
     context = ray.train.get_context()
     chief = context.get_world_rank() == 0
-    arguments["driver"].enter()
     run: Run = arguments["run"]
     if not (run.directory / "config.json").exists():
         raise ResourceError(
@@ -222,6 +233,7 @@ def _train_worker(arguments: dict[str, Any]) -> None:
             write_json(run.directory / _STEP_COST, list(cost), durable=False)
 
     try:
+        arguments["driver"].enter()
         dataset = placement.open_dataset(run.config.data, arguments["data"])
         configure(run.config.train_settings(), run.config.seed, gpu=arguments["gpu"] > 0, threads=arguments["threads"])
         try:
@@ -237,9 +249,18 @@ def _train_worker(arguments: dict[str, Any]) -> None:
             raise LostError(f"a worker of the group was lost ({str(error).splitlines()[0]})") from error
     except (Interrupted, LostError):
         raise
-    except RaysqError as error:
-        if not failures.record(run.directory, context.get_world_rank(), workers, error):
+    except (RaysqError, *_PERMANENT) as error:
+        if not failures.record(run.directory, context.get_world_rank(), workers, _as_raysq_error(error)):
             raise
+
+
+def _as_raysq_error(error: Exception) -> RaysqError:
+    """Return an error for the user in place of an error of code."""
+    if isinstance(error, RaysqError):
+        return error
+    told = TrainingError(f"a worker cannot train the run: {type(error).__name__}: {error}")
+    told.__cause__ = error  # its traceback is recorded too
+    return told
 
 
 # The strategy of this process: TensorFlow enables collective operations once.

@@ -146,6 +146,10 @@ def test_a_head_that_does_not_answer_is_lost(group, monkeypatch):
             {0: UserExceptionWithTraceback(LostError("gone"), ""), 1: UserExceptionWithTraceback(OSError("full"), "")},
             "worker 1 (process 11) failed (full)",
         ),
+        (
+            {0: UserExceptionWithTraceback(LostError("Deadline Exceeded"), "")},
+            "a worker no longer answered the others",
+        ),
         ({}, "the workers did not start (no room)"),
     ],
 )

@@ -136,6 +136,18 @@ def test_a_builder_that_fails_is_what_a_group_says(data, only_worker):
     assert type(error) is UsageError and re.search(said, str(error)) and "Traceback" in "".join(error.__notes__)
 
 
+def test_code_that_workers_cannot_import_is_what_a_group_says(data, only_worker, monkeypatch):
+    def enter(self):
+        raise ModuleNotFoundError("No module named 'tasks_of_mine'")
+
+    monkeypatch.setattr(DriverContext, "enter", enter)
+    run = Run.create(resolve_config("jena", "dense", data, 0, SMALL), name="imports")
+    only_worker(run)
+    error = failures.read(run.directory)
+    message = "a worker cannot train the run: ModuleNotFoundError: No module named 'tasks_of_mine'"
+    assert type(error) is TrainingError and str(error) == message
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("alone", [False, True])
 def test_a_builder_that_fails_is_not_tried_again(cluster, data, tmp_path, alone):
