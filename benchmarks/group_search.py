@@ -53,10 +53,11 @@ def main() -> None:
                 time.sleep(0.5)
             if process.returncode:
                 sys.exit(f"{name} failed: {process.stderr.read()[-3000:]}")
-            results[name] = {"seconds": time.time() - started, "megabytes": dict(largest)}
+            load = os.getloadavg()[0]  # of one minute: seconds count on a machine with nothing else to do
+            results[name] = {"seconds": time.time() - started, "load": load, "megabytes": dict(largest)}
             print(name, results[name], flush=True)
-    options.output.parent.mkdir(exist_ok=True)
-    options.output.write_text(json.dumps({"cores": os.cpu_count(), **results}, indent=1) + "\n")
+            options.output.parent.mkdir(exist_ok=True)
+            options.output.write_text(json.dumps({"cores": os.cpu_count(), **results}, indent=1) + "\n")
 
 
 def megabytes(pid: int) -> Counter[str]:
