@@ -6,7 +6,7 @@
 `runs` trains each model with 1, 2, 4 and 8 worker processes, and with 2, then 4, then 1, where a worker of the first
 two groups kills itself in the middle of training. It compares weights, metrics.jsonl and predictions of all of them.
 Prepare imdb, beijing and mnist first. Processes are started without Ray, as on eight machines. `cost` compares a step
-with 8 canonical replicas with one of the whole batch, on one thread.
+with 8 canonical replicas with one of the whole batch, on one thread, in time of a core: other work counts little then.
 """
 
 import argparse
@@ -195,7 +195,7 @@ class _Alone:
 
 
 def measure_cost(only: str, rounds: int = 5, seconds: float = 0.8) -> Iterator[tuple[str, Any]]:
-    """Yield the milliseconds of a step, medians of alternating rounds.
+    """Yield the milliseconds of a core that a step takes, medians of alternating rounds.
 
     At one worker: canonical replicas against the whole batch. At the canonical number of workers: what one worker
     computes, without the exchange, against a plain step of its rows.
@@ -225,9 +225,9 @@ def measure_cost(only: str, rounds: int = 5, seconds: float = 0.8) -> Iterator[t
         times: dict[str, list[float]] = {name: [] for name in trainers}
         for _ in range(rounds):
             for name, trainer in trainers.items():
-                started = time.perf_counter()
+                started = time.process_time()
                 trainer.train(8, steps[name])
-                times[name].append(1000 * (time.perf_counter() - started) / steps[name])
+                times[name].append(1000 * (time.process_time() - started) / steps[name])
         whole, parts, rows, worker = (statistics.median(values) for values in times.values())
         yield (
             title,
@@ -246,9 +246,9 @@ def _selected(models: dict[str, Any], only: str) -> list[tuple[str, Any]]:
 
 def _steps(trainer: Any, seconds: float) -> int:
     trainer.train(0, 2)
-    started = time.perf_counter()
+    started = time.process_time()
     trainer.train(2, 4)
-    return max(2, int(4 * seconds / (time.perf_counter() - started)))
+    return max(2, int(4 * seconds / (time.process_time() - started)))
 
 
 def main() -> None:
