@@ -144,6 +144,8 @@ class GroupMonitor:
         elif any(self._watches[member].ended for member in silent):
             self._lost = GroupLost(f"lost workers were not replaced in {SILENCE_SECONDS:g} s")
         elif silent:
+            # Those that fell silent with the first one, in another second, are ended with it.
+            silent = [m for m, watch in self._watches.items() if watch.silence > SILENCE_SECONDS - 2 * _MAX_TICK]
             names, has = ", ".join(map(str, silent)), "has" if len(silent) == 1 else "have"
             self._end_workers(silent, f"{names} {has} not answered for {SILENCE_SECONDS:g} s")
         elif (limit := self._call_limit()) is not None:

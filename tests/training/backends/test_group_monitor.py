@@ -66,6 +66,7 @@ def test_a_silent_worker_is_ended_once_and_told_in_one_line(group):
 
 
 def test_both_silent_workers_are_ended_together(group):
+    group.pass_time(2, MEMBERS[1:])  # its last beats
     group.pass_time(60)
     assert group.ended == MEMBERS
     assert group.said == ["worker 0 (process 10), worker 1 (process 11) have not answered for 50 s"]
