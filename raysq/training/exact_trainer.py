@@ -142,10 +142,11 @@ class ExactTrainer(Trainer):
             for vector in vectors:
                 vector.assign(tf.zeros_like(vector))
         padded = not self.compilation.whole_batches
-        for batch, weights in self.batches.evaluation(split, self.settings.eval_batch_size, padded=padded):
-            self.call(self._eval_steps, split, (batch, weights))
-        self._end_evaluation()
-        return take_results(self.metrics["eval"], f"{split}_")
+        with self.calls.call(split):
+            for batch, weights in self.batches.evaluation(split, self.settings.eval_batch_size, padded=padded):
+                self.call(self._eval_steps, split, (batch, weights))
+            self._end_evaluation()
+            return take_results(self.metrics["eval"], f"{split}_")
 
     def _eval_steps(self, feed: BatchFeed, batch: Tensor, weights: Tensor) -> None:
         replica = isolated(lambda *args: self._eval_replica(feed, *args))

@@ -80,3 +80,11 @@ def leave_sums_to_trainer(optimizer: keras.Optimizer) -> None:
         if not hasattr(part, "_all_reduce_sum_gradients"):
             raise TrainingError(f"Keras {keras.__version__} cannot train with several replicas: pip install 'raysq'")
         part._all_reduce_sum_gradients = list
+
+
+def assign_all(strategy: tf.distribute.Strategy, variables: list[Any], values: list[Tensor]) -> None:
+    """Assign values that are equal on all replicas, in cross-replica context, as mirrored variables require."""
+    for variable, value in zip(variables, values, strict=True):
+        strategy.extended.update(
+            variable, lambda target, new: target.assign(tf.cast(new, target.dtype)), args=(value,), group=False
+        )

@@ -20,7 +20,7 @@ from raysq.training.model_functions import ModelFunctions, Tensor
 from raysq.training.observed import for_metric
 from raysq.training.own_compilation import compilation_of
 from raysq.training.replica_batches import ReplicaBatches, ReplicaInfo
-from raysq.training.replica_sums import ReplicaSums, leave_sums_to_trainer
+from raysq.training.replica_sums import ReplicaSums, assign_all, leave_sums_to_trainer
 from raysq.training.settings import TrainSettings
 
 # Number of trainable parameters from which XLA also speeds up the optimizer.
@@ -190,7 +190,7 @@ class Trainer:
             # Moving statistics of batch normalization are averaged, so that they are equal on every rank.
             moving = [value / self._parts for value in moving]
             variables = [variable.value for variable in self.model_functions.moving_variables()]
-            tf.distribute.get_replica_context().merge_call(_assign_all, (variables, moving))
+            tf.distribute.get_replica_context().merge_call(assign_all, (variables, moving))
 
     def _apply_gradients(self, gradients: list[Tensor]) -> None:
         self.optimizer.apply(gradients, self.model.trainable_variables)
@@ -397,11 +397,3 @@ class Trainer:
                     f"there {values[name].shape}); --fresh starts anew"
                 )
             variable.assign(values[name])
-
-
-def _assign_all(strategy: tf.distribute.Strategy, variables: list[Any], values: list[Tensor]) -> None:
-    """Assign values that are equal on all replicas, in cross-replica context, as mirrored variables require."""
-    for variable, value in zip(variables, values, strict=True):
-        strategy.extended.update(
-            variable, lambda target, new: target.assign(tf.cast(new, target.dtype)), args=(value,), group=False
-        )
