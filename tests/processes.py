@@ -9,7 +9,7 @@ def descendants(pid: int) -> list[int]:
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             try:
-                parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+                parent = int((entry / "stat").read_bytes().rpartition(b")")[2].split()[1])
             except OSError:
                 continue  # ended meanwhile
             parents.setdefault(parent, []).append(int(entry.name))

@@ -64,6 +64,7 @@ def wait(processes: Collection[Process], seconds: float) -> list[Process]:
 def _fields(pid: int) -> list[str] | None:
     """Return the fields of a process from its state on, or None if it has ended."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        # The name in front is of any bytes, and may be cut within a character.
+        return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].decode("ascii").split()
     except OSError:
         return None

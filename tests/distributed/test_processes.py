@@ -1,9 +1,11 @@
 """Processes are found below others, and end though they are stopped."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -34,3 +36,20 @@ def test_a_later_process_with_the_same_number_is_spared():
         assert child.poll() is None
         assert processes.wait([process], 0.1) == [process]
         child.kill()
+
+
+def test_a_name_of_any_bytes_is_no_obstacle(tmp_path):
+    """Linux cuts names after 15 bytes, here within a character."""
+    program = tmp_path / "a) Z 1 prüflaäufe"
+    shutil.copy(shutil.which("sleep"), program)
+    with subprocess.Popen([program, "60"]) as child:
+        try:
+            name = Path(f"/proc/{child.pid}/comm")
+            while name.read_bytes() == Path("/proc/self/comm").read_bytes():
+                time.sleep(0.01)  # until the copy of this process runs the program
+            with pytest.raises(UnicodeDecodeError):
+                name.read_text("utf-8")
+            assert child.pid in [process.pid for process in processes.descendants([os.getpid()])]
+            assert not processes.end([processes.find(child.pid)])
+        finally:
+            child.kill()
