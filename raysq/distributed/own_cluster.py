@@ -10,14 +10,18 @@ _SERVERS = ("raylet", "gcs_server")
 # The node of `ray.init`, and the options it was started with.
 _started: tuple[Any, dict[str, Any]] | None = None
 _processes: list[Process] = []
+# Whether Ray started by itself where it was not running, before `shut_down`.
+_auto_connect: bool | None = None
 
 
 def record(options: dict[str, Any]) -> None:
     """Record that this process has just started Ray itself, with options for the next start."""
-    global _started
-    from ray._private import worker
+    global _started, _auto_connect
+    from ray._private import auto_init_hook, worker
 
     _started = worker._global_node, options
+    if _auto_connect is not None:
+        auto_init_hook.enable_auto_connect, _auto_connect = _auto_connect, None
 
 
 def options() -> dict[str, Any] | None:
@@ -39,15 +43,20 @@ def remember() -> None:
     global _processes
     if options() is not None and _started is not None and lost_server() is None:
         servers = [info.process.pid for infos in _started[0].all_processes.values() for info in infos]
-        _processes = [*filter(None, map(processes.find, servers)), *processes.descendants(servers)]
+        found = [*filter(None, map(processes.find, servers)), *processes.descendants(servers)]
+        if lost_server() is None:  # workers of a lost raylet have another parent
+            _processes = found
 
 
 def shut_down() -> None:
     """End this process's own Ray, though some of its servers have ended already or do not answer."""
+    global _auto_connect
     import ray
     from ray._private import auto_init_hook
 
-    # Threads that still use the lost Ray get an error from now on. Ray would start another one for them by itself.
+    # Threads that still use the lost Ray get an error until `record`. Ray would start another one for them by itself.
+    if _auto_connect is None:
+        _auto_connect = auto_init_hook.enable_auto_connect
     auto_init_hook.enable_auto_connect = False
     if lost_server() is None:
         remember()
