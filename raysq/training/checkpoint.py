@@ -89,14 +89,26 @@ def load(directory: Path) -> Checkpoint | None:
 
 def reached(run_directory: Path) -> int:
     """Return the step of a run's last checkpoint without reading its arrays; 0 where none can be read."""
+    return int(_last_state(run_directory).get("step", 0))
+
+
+def reached_epoch(run_directory: Path) -> int:
+    """Return the number of finished epochs in a run's last checkpoint; 0 where none can be read.
+
+    The checkpoint of the best of these epochs is complete too, since it is written first.
+    """
+    return int(_last_state(run_directory).get("epoch", 0))
+
+
+def _last_state(run_directory: Path) -> dict[str, Any]:
     for path in _with_old(run_directory / "checkpoints" / "last"):
         try:
             state: Any = read_json(path / "state.json", _State, "", version=_VERSION, missing=None)
         except DataError:
             continue
         if state is not None:
-            return int(state["step"])
-    return 0
+            return dict(state)
+    return {}
 
 
 def load_last(run: RunFiles, on_fallback: Callable[[str], None] = print_message) -> Checkpoint | None:

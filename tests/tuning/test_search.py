@@ -17,9 +17,11 @@ from raysq import cli
 from raysq.data.dataset import Dataset
 from raysq.errors import RaysqError, ResourceError, UsageError
 from raysq.inference.predictor import load
+from raysq.training import checkpoint
 from raysq.training.backends import ray_train
 from raysq.training.run import Run
 from raysq.training.run_config import resolve_config
+from raysq.training.state import TrainState
 from raysq.tuning import run_trial
 from raysq.tuning.experiment import Experiment, experiments
 from raysq.tuning.run_trial import write_failure
@@ -244,7 +246,7 @@ def test_a_trial_that_is_stopped_ends_its_group(data, monkeypatch, tmp_path):
     ended = threading.Event()
 
     def train(run, workers, *, should_stop, **options):
-        run.append({"epoch": 1, "step": 5, "val_loss": 1.0, "seconds": 1.0, "learning_rate": 0.1, "best": True})
+        append_saved(run)
         while not should_stop():
             time.sleep(0.01)
         ended.set()
@@ -257,6 +259,37 @@ def test_a_trial_that_is_stopped_ends_its_group(data, monkeypatch, tmp_path):
     with pytest.raises(SystemExit):
         run_trial._train_group(context, run, SimpleNamespace(on_epoch_end=stop))
     assert ended.is_set()
+
+
+def append_saved(run, epoch=1):
+    append(run, epoch)
+    checkpoint.save(run.last, {}, TrainState(epoch=epoch, step=5 * epoch).to_json())
+
+
+def append(run, epoch):
+    figures = {"val_loss": 1.0, "seconds": 1.0, "learning_rate": 0.1, "best": True}
+    run.append({"epoch": epoch, "step": 5 * epoch, **figures})
+
+
+def test_a_trial_of_workers_reports_an_epoch_once_its_checkpoint_is_written(data, monkeypatch, tmp_path):
+    """Ray Tune may stop it at that report, and its best epoch is then exported."""
+    run = Run.create(resolve_config("jena", "dense", Dataset.open(data), 0, FIXED), folder=tmp_path)
+    reported = []
+
+    def train(run, workers, **options):
+        append_saved(run)
+        append(run, 2)
+        # Before validation: the step of the epoch's end, without its epoch.
+        checkpoint.save(run.last, {}, TrainState(epoch=1, step=10).to_json())
+        time.sleep(0.1)
+        assert reported == [1]
+        append_saved(run, 2)
+
+    monkeypatch.setattr(run_trial, "_POLL_SECONDS", 0.01)
+    monkeypatch.setattr(ray_train, "train", train)
+    context = SimpleNamespace(workers=2, gpu=0, dataset_ref=None, stop_file=tmp_path / "stop")
+    run_trial._train_group(context, run, SimpleNamespace(on_epoch_end=lambda record: reported.append(record["epoch"])))
+    assert reported == [1, 2]
 
 
 def test_one_process_searches_at_a_time(data):
