@@ -15,7 +15,7 @@ import os
 import sys
 import sysconfig
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -162,6 +162,21 @@ def source_digest(name: str, file: Path | None) -> str:
         content = path.read_bytes().replace(b"\r\n", b"\n")
         digest.update(f"{module} {hashlib.sha256(content).hexdigest()}\n".encode())
     return digest.hexdigest()
+
+
+def own_source_digest(names: Iterable[str]) -> str:
+    """Return a digest of the present sources of the imported modules among some names, without installed packages.
+
+    Returns:
+        The digest in hexadecimal; empty where there is no such module.
+    """
+    digests = []
+    for name in sorted(names):
+        module = sys.modules.get(name)
+        file = None if module is None or name == "__main__" else _file_of(module)
+        if file is not None and not _is_installed(_base(name, file)):
+            digests.append((name, source_digest(name, file)))
+    return hashlib.sha256(repr(digests).encode()).hexdigest() if digests else ""
 
 
 def _import(name: str, file: Path | None) -> ModuleType:

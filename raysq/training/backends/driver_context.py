@@ -1,12 +1,14 @@
 """What Ray's processes need of the driver to find its modules, its home, and the tasks and problems it registered."""
 
 import os
+import pickletools
 import sys
 from dataclasses import dataclass
 from typing import Self
 
 from raysq import problems, tasks
 from raysq.storage.paths import home
+from raysq.training.model_source import own_source_digest
 
 
 @dataclass(frozen=True)
@@ -22,12 +24,14 @@ class DriverContext:
         home: RAYSQ_HOME.
         registered: pickled tasks and problems that were registered by a call. Classes of a script or notebook are
             pickled by value, those of modules by reference.
+        sources: digest of the sources of these modules, which the processes import. Installed packages are left out.
     """
 
     folder: str
     paths: tuple[str, ...]
     home: str
     registered: bytes
+    sources: str
 
     @classmethod
     def current(cls) -> Self:
@@ -35,7 +39,9 @@ class DriverContext:
         from ray import cloudpickle
 
         registered = cloudpickle.dumps((problems.REGISTRY.registered, tasks.REGISTRY.registered))
-        return cls(os.getcwd(), tuple(sys.path), str(home()), registered)
+        # A reference holds the module's name as a string.
+        names = {argument for _, argument, _ in pickletools.genops(registered) if isinstance(argument, str)}
+        return cls(os.getcwd(), tuple(sys.path), str(home()), registered, own_source_digest(names))
 
     def enter(self) -> None:
         """Let this process find the driver's modules, home, tasks and problems."""

@@ -1,17 +1,20 @@
 """Groups that are kept after a run: for whom, for how long, and what they give way to (with Ray: test_ray_train.py)."""
 
+import importlib
+import sys
 import time
 from dataclasses import replace
 
 import pytest
 
+from raysq import problems
 from raysq.distributed import idle
 from raysq.errors import UsageError
 from raysq.training.backends import worker_groups
 from raysq.training.backends.driver_context import DriverContext
 from raysq.training.backends.worker_groups import GroupKey
 
-DRIVER = DriverContext("/folder", (), "/home", b"")
+DRIVER = DriverContext("/folder", (), "/home", b"", "")
 KEY = GroupKey(2, 0, 1, 3, True, False, ("", ""), (), DRIVER, "session")
 
 
@@ -55,12 +58,29 @@ def test_a_kept_group_serves_one_further_run_at_a_time():
         {"source": ("model", "edited")},
         {"session": "after ray.shutdown()"},
         {"driver": replace(DRIVER, registered=b"another problem")},
+        {"driver": replace(DRIVER, sources="edited")},
     ],
 )
 def test_a_run_that_does_not_fit_ends_the_kept_group_first(other):
     group = kept()
     assert worker_groups.take(replace(KEY, **other)) is not group
     assert not group.is_alive
+
+
+def test_an_edit_of_a_registered_problem_or_of_its_imports_makes_another_key(tmp_path, monkeypatch):
+    """Classes of modules are pickled by reference, which an edit does not change."""
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "edited_part.py").write_text("SIZE = 1\n")
+    (tmp_path / "edited_problem.py").write_text("from edited_part import SIZE\n\nclass Mine:\n    size = SIZE\n")
+    monkeypatch.setitem(problems.REGISTRY.registered, "mine", importlib.import_module("edited_problem").Mine)
+    try:
+        before = DriverContext.current()
+        assert DriverContext.current() == before
+        (tmp_path / "edited_part.py").write_text("SIZE = 2\n")
+        assert DriverContext.current() == replace(before, sources=DriverContext.current().sources) != before
+    finally:
+        for name in ("edited_problem", "edited_part"):
+            sys.modules.pop(name, None)
 
 
 def test_a_group_that_has_ended_is_not_used():
