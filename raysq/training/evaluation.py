@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -78,14 +79,14 @@ def evaluate_in_detail(
     """
     run = Run.of(run, trust=trust)
     weights = best_weights(run, on_message)
-    config = run.config
+    config = _without_exact(run.config)
     dataset = Dataset.open(config.data)
     if dataset.fingerprint != config.fingerprint:
         raise DataError(f"data set {config.data} has changed since run {run.name} was trained on it")
     configure(config.train_settings(), config.seed, gpu=gpu, threads=threads)
     problem = config.make_problem()
     messages: set[str] = set()
-    trainer = open_trainer(run, dataset)
+    trainer = open_trainer(Run(run.directory, config), dataset)
     trainer.restore(weights)
     if len(splits) > 1 and not len(trainer.splits["test"]):
         splits = tuple(split for split in splits if split != "test")  # a data set without a test split
@@ -122,6 +123,13 @@ def _evaluate_model(
                 on_missing_package(str(error))
         metrics |= trainer.evaluate(split)
     return metrics | problem.denormalize_metrics(metrics)
+
+
+def _without_exact(config: RunConfig) -> RunConfig:
+    """Return the configuration without the exact mode, which promises the bits of training only."""
+    if not config.train_settings().exact:
+        return config
+    return replace(config, settings={**config.settings, "training": {**config.settings["training"], "exact": 0}})
 
 
 def _baseline_config(config: RunConfig, name: str, dataset: Dataset, settings: Mapping[str, Any]) -> RunConfig:

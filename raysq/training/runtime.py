@@ -1,9 +1,9 @@
 """TensorFlow in this process: devices, threads, precision, seeds and the distribution strategy."""
 
-import os
 from typing import Any
 
 from raysq import backend
+from raysq.distributed.cluster import cores
 from raysq.errors import ResourceError, UsageError
 from raysq.training.group_server import closed_server
 from raysq.training.settings import TrainSettings
@@ -38,7 +38,7 @@ def configure(settings: TrainSettings, seed: int, *, gpu: bool, threads: int | N
             tf.config.experimental.set_memory_growth(device, True)
         if settings.exact:
             tf.config.threading.set_intra_op_parallelism_threads(1)
-            tf.config.threading.set_inter_op_parallelism_threads(threads or len(os.sched_getaffinity(0)))
+            tf.config.threading.set_inter_op_parallelism_threads(threads or cores())
         elif threads:
             tf.config.threading.set_intra_op_parallelism_threads(threads)
             tf.config.threading.set_inter_op_parallelism_threads(max(1, min(2, threads)))

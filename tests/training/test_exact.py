@@ -1,5 +1,6 @@
 """Any number of workers gives the same bits with the setting `exact`."""
 
+import os
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -11,6 +12,7 @@ from training.workers import timeless
 from raysq.data.dataset import Dataset
 from raysq.errors import UsageError
 from raysq.training import checkpoint
+from raysq.training.evaluation import evaluate
 from raysq.training.exact_exchange import Packing, WorkerGroup
 from raysq.training.open_trainer import open_trainer
 from raysq.training.run_config import resolve_config
@@ -67,6 +69,25 @@ def test_a_process_whose_operations_have_several_threads_is_refused(by_workers):
     configure(run.config.train_settings(), 0, gpu=False)
     with pytest.raises(UsageError, match="operations of one thread"):
         open_trainer(run, Dataset.open(run.config.data))
+
+
+def test_an_exact_run_is_evaluated_in_a_process_of_any_threads(by_workers):
+    run = by_workers["exact"]["convolved"]
+    metrics = evaluate(run, ("val",))[run.config.model]
+    assert metrics["val_loss"] == pytest.approx(run.result()["metrics"]["val_loss"], rel=1e-5)
+
+
+def test_where_python_does_not_tell_a_process_its_cores_the_exact_mode_takes_all(monkeypatch):
+    """As on macOS."""
+    import tensorflow as tf
+
+    threads = []
+    monkeypatch.setattr(tf.config, "set_visible_devices", lambda *_: None)
+    monkeypatch.delattr(os, "sched_getaffinity")
+    monkeypatch.setattr(tf.config.threading, "set_intra_op_parallelism_threads", threads.append)
+    monkeypatch.setattr(tf.config.threading, "set_inter_op_parallelism_threads", threads.append)
+    configure(TrainSettings(exact=4), 0, gpu=False)
+    assert threads == [1, os.cpu_count()]
 
 
 def test_several_devices_of_a_worker_are_refused():
