@@ -89,6 +89,24 @@ def replace_directory(new: Path, directory: Path, old: Path) -> None:
     discard(old)
 
 
+def sweep(folder: Path) -> None:
+    """Remove the temporary paths of `atomic_write` in a folder whose processes were killed before they could."""
+    for path in folder.glob(".*.part-*"):
+        pid = path.name[1:].partition(".")[0]
+        if pid.isdigit() and not _is_running(int(pid)):
+            discard(path)
+
+
+def _is_running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        pass  # of another user; no process of this machine
+    return True
+
+
 def sync(path: Path) -> None:
     """Wait until a file, or the names in a folder, are on disk."""
     handle = os.open(path, os.O_RDONLY)

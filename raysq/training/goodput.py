@@ -1,13 +1,15 @@
 """Goodput of a run: its time from the first start to the end, split into training that counts, and losses by cause.
 
 A run is trained in attempts: a command, its continuation after an interruption, a group of workers after a loss.
-Each attempt records its times in the run's directory, every two seconds, so that a kill loses little of the record.
+A thread of each attempt records its times in the run's directory every two seconds, so that a kill loses little of the
+record, even in the middle of a long first call, validation or checkpoint.
 """
 
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from types import TracebackType
 from typing import Any, Self
@@ -38,7 +40,7 @@ class Attempt:
         first_step: step from which it continued.
         step: last step that it recorded.
         seconds_before: `TrainState.seconds` from which it continued.
-        seconds: last `TrainState.seconds` that it recorded.
+        seconds: last `TrainState.seconds` that it recorded, with the time since then that was not waited.
         first_call: duration of the first call of compiled steps, which traces and compiles.
         starting: time from `began` to the end of the first call.
         checkpoints: time for which training waited for checkpoints.
@@ -162,7 +164,11 @@ class GoodputRecorder:
         self._attempt = Attempt(now if command is None else command, now, now, 1, 0, 0, 0.0, 0.0)
         self._clock = time.perf_counter()
         self._started = False
-        self._written = 0.0
+        # What the time since `_since` goes into: a name among the attributes of `Attempt`.
+        self._cause, self._since = "starting", self._clock
+        self._lock = threading.RLock()
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._write_often, daemon=True)
 
     @property
     def attempts(self) -> list[Attempt]:
@@ -170,7 +176,7 @@ class GoodputRecorder:
         return [*self._earlier, self._attempt]
 
     def begin(self, state: TrainState, replicas: int) -> None:
-        """Record the state to continue from."""
+        """Record the state to continue from, and the times from now on."""
         attempt = self._attempt
         attempt.replicas, attempt.first_step, attempt.seconds_before = replicas, state.step, state.seconds
         if self._earlier:
@@ -178,15 +184,18 @@ class GoodputRecorder:
             last = self._earlier[-1]
             last.step, last.seconds = max(last.step, state.step), max(last.seconds, state.seconds)
         self._update(state)
-        self._write()
+        self._write(self._present())
+        if self._chief:
+            self._thread.start()
 
     def on_train_batch_end(self, state: TrainState) -> None:
         """Record the progress after a call of compiled steps."""
-        if not self._started:
-            # Where the checkpoint was of an epoch's last step, validation came first.
-            self._attempt.first_call = state.seconds - self._attempt.seconds
-            self._end_start()
-        self._update(state)
+        with self._lock:
+            if not self._started:
+                # Where the checkpoint was of an epoch's last step, validation came first.
+                self._attempt.first_call = state.seconds - self._attempt.seconds
+                self._end_start()
+            self._update(state)
 
     def on_epoch_end(self, state: TrainState) -> None:
         """Record the progress after an epoch."""
@@ -195,24 +204,20 @@ class GoodputRecorder:
     @contextmanager
     def checkpoint(self) -> Iterator[None]:
         """Count the duration of the block as waiting for checkpoints."""
-        began = time.perf_counter()
-        yield
-        if self._started:
-            self._attempt.checkpoints += time.perf_counter() - began
+        with self._counted("checkpoints"):
+            yield
 
     @contextmanager
     def finishing(self) -> Iterator[None]:
         """Count the duration of the block as finishing."""
         if not self._started:
             self._end_start()
-        began = time.perf_counter()
-        yield
-        self._attempt.finishing += time.perf_counter() - began
+        with self._counted("finishing"):
+            yield
 
     def finish(self) -> Goodput:
         """Record that the run has finished, and return its goodput."""
-        self._attempt.reason = "finished"
-        self._write()
+        self._end("finished")
         return summarize(self.attempts)
 
     def __enter__(self) -> Self:
@@ -221,28 +226,62 @@ class GoodputRecorder:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        self._end_thread()
         if error is not None:
-            self._attempt.reason = "interrupted" if isinstance(error, (Interrupted, KeyboardInterrupt)) else "failed"
             with suppress(SourceError):  # the block's own error is the one to report, such as that of a full disk
-                self._write()
+                self._end("interrupted" if isinstance(error, (Interrupted, KeyboardInterrupt)) else "failed")
+
+    @contextmanager
+    def _counted(self, cause: str) -> Iterator[None]:
+        """Count the duration of the block under a cause. Before the first call it is part of the start."""
+        if not self._started:
+            yield
+            return
+        with self._lock:
+            before, self._cause, self._since = self._cause, cause, time.perf_counter()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._attempt = self._present()
+                self._cause, self._since = before, time.perf_counter()
+
+    def _present(self) -> Attempt:
+        """Return the attempt with the time of what goes on."""
+        attempt, now = self._attempt, time.perf_counter()
+        if not self._started:
+            validated = attempt.seconds - attempt.seconds_before
+            return replace(attempt, starting=now - self._clock - validated)
+        return replace(attempt, **{self._cause: getattr(attempt, self._cause) + now - self._since})
 
     def _end_start(self) -> None:
-        self._measure_start()
-        self._started = True
-
-    def _measure_start(self) -> None:
-        validated = self._attempt.seconds - self._attempt.seconds_before
-        self._attempt.starting = time.perf_counter() - self._clock - validated
+        with self._lock:
+            self._attempt = self._present()
+            self._started, self._cause, self._since = True, "seconds", time.perf_counter()
 
     def _update(self, state: TrainState) -> None:
-        self._attempt.step, self._attempt.seconds = state.step, state.seconds
-        if time.monotonic() - self._written > _WRITE_SECONDS:
-            self._write()
+        with self._lock:
+            self._attempt.step, self._attempt.seconds, self._since = state.step, state.seconds, time.perf_counter()
 
-    def _write(self) -> None:
-        self._written = time.monotonic()
-        self._attempt.ended = time.time()
-        if not self._started:
-            self._measure_start()
+    def _end(self, reason: str) -> None:
+        """Record how the attempt ended, for the last time."""
+        self._end_thread()
+        if reason != "finished" or not self._started:
+            self._attempt = self._present()
+        self._attempt.reason = reason
+        self._write(self._attempt)
+
+    def _end_thread(self) -> None:
+        self._ended.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _write_often(self) -> None:
+        while not self._ended.wait(_WRITE_SECONDS):
+            with self._lock, suppress(SourceError):  # a full disk is the error of the checkpoint
+                self._write(self._present())
+
+    def _write(self, attempt: Attempt) -> None:
+        attempt.ended = time.time()
         if self._chief:
-            write_json(self._path, [asdict(attempt) for attempt in self.attempts], durable=False)
+            write_json(self._path, [asdict(one) for one in [*self._earlier, attempt]], durable=False)

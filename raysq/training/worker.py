@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from raysq.data.dataset import Dataset
 from raysq.display.terminal import print_message
 from raysq.errors import Interrupted
+from raysq.storage.atomic import sweep
 from raysq.training import checkpoint
 from raysq.training.callbacks import TensorBoardWriter, TrainingCallbacks
 from raysq.training.checkpoint_writer import CheckpointWriter
@@ -71,6 +72,8 @@ def _train(
     from raysq.training.loop import fit
 
     dataset = dataset or Dataset.open(run.config.data)
+    if chief:
+        sweep(run.directory)
     exact = bool(run.config.train_settings().exact)
     scope = nullcontext() if exact or strategy is None else strategy.scope()
     with scope, CheckpointWriter(background=callbacks.background_checkpoints) as writer:
@@ -99,7 +102,8 @@ def _train(
             callbacks.on_train_batch_end(state, loss, trainer.steps_per_epoch)
             if callbacks.should_stop():
                 save(run.last)
-                writer.wait()
+                with goodput.checkpoint():
+                    writer.wait()
                 raise Interrupted(
                     f"stopped at step {state.step:,} of {trainer.total_steps:,}; the same command continues there"
                 )

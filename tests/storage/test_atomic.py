@@ -1,6 +1,7 @@
 """A file or folder is there as a whole, or as it was."""
 
 import os
+import subprocess
 
 import pytest
 
@@ -84,3 +85,12 @@ def test_a_whole_folder_is_there_at_every_moment(tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         atomic.replace_directory(new, directory, old)
     assert not directory.exists() and (old / "state").read_text() == "old"
+
+
+def test_what_a_killed_process_has_left_is_swept_and_what_others_write_is_not(tmp_path):
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    for name in (f".{ended.pid}.part-old.json", f".{os.getpid()}.part-new.json", ".x.part-other.json", "kept.json"):
+        (tmp_path / name).write_text("")
+    atomic.sweep(tmp_path)
+    assert names(tmp_path) == sorted([f".{os.getpid()}.part-new.json", ".x.part-other.json", "kept.json"])

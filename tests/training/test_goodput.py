@@ -89,6 +89,31 @@ def test_validation_before_the_first_call_counts_and_is_no_start(tmp_path):
     assert summarize([attempt]).training == pytest.approx(0.2)
 
 
+def test_what_goes_on_when_an_attempt_is_killed_is_recorded(tmp_path, monkeypatch):
+    """A long first call, validation or checkpoint is no time between two commands."""
+    monkeypatch.setattr(goodput, "_WRITE_SECONDS", 0.02)
+    run, killed = RunFiles(tmp_path), []
+
+    def work():
+        time.sleep(0.3)
+        killed.extend(read_attempts(run))
+
+    with GoodputRecorder(run, None, chief=True, on_message=pytest.fail) as recorder:
+        recorder.begin(TrainState(), 1)
+        work()
+        recorder.on_train_batch_end(TrainState(step=1, seconds=0.3))
+        work()
+        recorder.on_train_batch_end(TrainState(step=2, seconds=0.6))
+        with recorder.checkpoint():
+            work()
+    assert not recorder._thread.is_alive()
+    began = recorder.attempts[0].began
+    for number, (one, cause) in enumerate(zip(killed, ("starting", "repeated", "checkpoints"), strict=True)):
+        now = began + 0.3 * (number + 1)
+        whole = summarize([one, attempt(now, now, now, 0, 0, first_call=0, starting=0)])
+        assert getattr(whole, cause) > 0.2 and whole.stopped < 0.15 and whole.other < 0.15, cause
+
+
 def test_only_the_chief_writes(tmp_path):
     with GoodputRecorder(RunFiles(tmp_path), None, chief=False, on_message=pytest.fail) as recorder:
         recorder.begin(TrainState(), 2)
@@ -142,7 +167,7 @@ def config(data):
 
 
 def test_a_run_records_its_attempts_and_its_result_the_causes(config, tmp_path, monkeypatch):
-    monkeypatch.setattr(goodput, "_WRITE_SECONDS", 0.0)
+    monkeypatch.setattr(goodput, "_WRITE_SECONDS", 0.01)
     run = Run.create(config, name="run", folder=tmp_path)
     steps, killed_at = [], []
 
