@@ -1,10 +1,12 @@
 """The measured table of docs/reliability.md is that of the results."""
 
 import json
+import random
 
 from faults.kinds import KINDS
 from faults.run import RESULTS
 from faults.table import PAGE, page
+from faults.trial import Trial
 
 
 def test_the_table_of_faults_is_current():
@@ -13,3 +15,11 @@ def test_the_table_of_faults_is_current():
 
 def test_results_are_of_known_faults():
     assert set(json.loads(RESULTS.read_text())["faults"]) <= set(KINDS)
+
+
+def test_partly_written_files_are_left_over(tmp_path):
+    trial = Trial(tmp_path, "run", random.Random(0))
+    trial.directory.mkdir(parents=True)
+    (trial.directory / "goodput.json").write_text("[]")
+    (trial.directory / ".17.part-goodput.json").write_text("[")
+    assert trial.leftovers(0) == [".17.part-goodput.json"]

@@ -1,5 +1,6 @@
 """One run that a fault hits, and what must be true of it afterwards."""
 
+import contextlib
 import json
 import os
 import random
@@ -16,6 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from processes import descendants
+
+from raysq.training.goodput import read_attempts
+from raysq.training.run_files import RunFiles
 
 TESTS = Path(__file__).resolve().parents[1]
 CHECKPOINT_STEPS = 100
@@ -205,9 +209,15 @@ class Trial:
             time.sleep(0.5)
         found = [f"process {_command(pid)[:40]!r}" for pid in pids]
         for pid in pids:
-            os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         names = ("progress.json", "failures", "failure.log", "checkpoints/last.new", "checkpoints/best.new")
-        return found + [name for name in names if (self.directory / name).exists()]
+        found += [name for name in names if (self.directory / name).exists()]
+        return found + [path.name for path in sorted(self.directory.rglob(".*.part-*"))]
+
+    def first_steps(self) -> list[int]:
+        """The steps from which the attempts at the run continued."""
+        return [attempt.first_step for attempt in read_attempts(RunFiles(self.directory))]
 
     def numbers(self) -> dict[str, Any]:
         """What must be the same for every run: weights, epochs and metrics, without times."""
