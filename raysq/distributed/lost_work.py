@@ -64,7 +64,7 @@ def is_loss(error: BaseException) -> bool:
         ray.RpcError,
         ray.RaySystemError,
     )
-    for cause in _nested(error):
+    for cause in nested(error):
         # An actor whose constructor raised was not lost: its code failed.
         if isinstance(cause, types) and not getattr(cause, "actor_init_failed", False):
             return True
@@ -73,7 +73,7 @@ def is_loss(error: BaseException) -> bool:
     return False
 
 
-def _nested(error: BaseException) -> Iterator[BaseException]:
+def nested(error: BaseException) -> Iterator[BaseException]:
     """Yield an error, its causes, and the errors that Ray has wrapped in it."""
     waiting, seen = [error], set[int]()
     while waiting:

@@ -14,7 +14,7 @@ from raysq.data.dataset import Dataset
 from raysq.display.terminal import print_message
 from raysq.distributed import own_cluster, placement
 from raysq.distributed.cluster import check_resources, ensure_ray
-from raysq.distributed.lost_work import Patience, is_loss
+from raysq.distributed.lost_work import Patience, is_loss, nested
 from raysq.errors import DamagedError, Interrupted, LostError, RaysqError, ResourceError, TrainingError
 from raysq.storage.atomic import write_json
 from raysq.storage.json_files import read_json
@@ -178,7 +178,9 @@ def _train_group(
         group.stop(_INTERRUPT_SECONDS)
         if isinstance(error, KeyboardInterrupt):
             raise Interrupted("stopped; the same command continues from the last checkpoint") from None
-        raise failures.read(run.directory) or error from error
+        if recorded := failures.read(run.directory):
+            raise recorded from error
+        raise
     if recorded := failures.read(run.directory):
         group.stop()
         raise recorded
@@ -331,11 +333,9 @@ def _explain(error: Exception, run: Run, workers: int, gpu: float) -> RaysqError
         )
     worker_failures = getattr(error, "worker_failures", None) or {}
     for failure in worker_failures.values():
-        cause = failure
-        while cause is not None:
+        for cause in nested(failure):
             if isinstance(cause, RaysqError):
                 return cause
-            cause = getattr(cause, "cause", None) or cause.__cause__
     detail = next(iter(worker_failures.values()), error)
     lines = [line.strip() for line in str(detail).splitlines() if line.strip()] or [repr(error)]
     log = run.directory / "failure.log"

@@ -205,6 +205,31 @@ def test_what_a_group_says_is_a_loss_where_no_worker_failed_by_itself(data, tmp_
     assert type(error) is TrainingError and "the worker group failed: KeyError: 'units' (all of it" in str(error)
 
 
+def test_an_error_that_causes_itself_is_explained(data):
+    from ray.train import WorkerGroupError
+
+    run = Run.create(resolve_config("jena", "dense", data, 0, SETTINGS), name="circle")
+    error = KeyError("units")
+    error.__cause__ = error
+    assert type(ray_train._explain(WorkerGroupError("one", {0: error}), run, 2, 0)) is TrainingError
+
+
+def test_an_error_of_a_group_is_raised_as_it_is_unless_a_worker_recorded_one(data):
+    run = Run.create(resolve_config("jena", "dense", data, 0, SETTINGS), name="raised")
+
+    def stop(*_):
+        raise UsageError("stopped")
+
+    group = SimpleNamespace(run=stop, stop=lambda seconds: None)
+    with pytest.raises(UsageError, match="stopped") as raised:
+        ray_train._train_group(run, group, {}, print, bool)
+    assert raised.value.__cause__ is None
+    failures.record(run.directory, 0, 1, TrainingError("the loss is not finite"))
+    with pytest.raises(TrainingError, match="not finite") as raised:
+        ray_train._train_group(run, group, {}, print, bool)
+    assert type(raised.value.__cause__) is UsageError
+
+
 def test_the_driver_says_once_that_more_workers_do_not_help(data, tmp_path, capsys):
     run = Run.create(resolve_config("jena", "dense", data, 0, SMALL), folder=tmp_path)
     cost = run.directory / ray_train._STEP_COST
