@@ -40,7 +40,7 @@ class Attempt:
         first_step: step from which it continued.
         step: last step that it recorded.
         seconds_before: `TrainState.seconds` from which it continued.
-        seconds: last `TrainState.seconds` that it recorded, with the time since then that was not waited.
+        seconds: last `TrainState.seconds` that it recorded, and the time of training or validation since then.
         first_call: duration of the first call of compiled steps, which traces and compiles.
         starting: time from `began` to the end of the first call.
         checkpoints: time for which training waited for checkpoints.
