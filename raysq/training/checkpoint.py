@@ -89,26 +89,35 @@ def load(directory: Path) -> Checkpoint | None:
 
 def reached(run_directory: Path) -> int:
     """Return the step of a run's last checkpoint without reading its arrays; 0 where none can be read."""
-    return int(_last_state(run_directory).get("step", 0))
+    state = _read_state(run_directory / "checkpoints" / "last")
+    return int(state["step"]) if state else 0
 
 
-def reached_epoch(run_directory: Path) -> int:
-    """Return the number of finished epochs in a run's last checkpoint; 0 where none can be read.
+def saved_records(run: RunFiles) -> list[dict[str, Any]]:
+    """Return the records of the epochs whose checkpoints are written, the best of them included.
 
-    The checkpoint of the best of these epochs is complete too, since it is written first.
+    An epoch's record is written before its checkpoints, and the best checkpoint before the last one.
+
+    Raises:
+        DamagedError: the records are damaged.
     """
-    return int(_last_state(run_directory).get("epoch", 0))
+    records = run.metrics()  # before the checkpoint, which may be replaced meanwhile
+    state = _read_state(run.last)
+    if state is None and any(path.exists() for path in _with_old(run.last)):
+        state = _read_state(run.best)  # stands in for a damaged one, as in `load_last`
+    return records[: state["epoch"]] if state else []
 
 
-def _last_state(run_directory: Path) -> dict[str, Any]:
-    for path in _with_old(run_directory / "checkpoints" / "last"):
+def _read_state(directory: Path) -> dict[str, Any] | None:
+    """Return the state of a checkpoint, or of the one it was replacing; None where neither can be read."""
+    for path in _with_old(directory):
         try:
             state: Any = read_json(path / "state.json", _State, "", version=_VERSION, missing=None)
         except DataError:
             continue
         if state is not None:
             return dict(state)
-    return {}
+    return None
 
 
 def load_last(run: RunFiles, on_fallback: Callable[[str], None] = print_message) -> Checkpoint | None:

@@ -117,7 +117,7 @@ def _train(context: TrialContext, name: str, seed: int, settings: Mapping[str, A
     dataset = placement.open_dataset(context.data, context.dataset_ref)
     config = resolve_config(context.task, context.model, dataset, seed, settings, context.source)
     run = Run.create(config, name=name, folder=Path(context.folder), trust=context.trust)
-    records = _saved_records(run)
+    records = checkpoint.saved_records(run)
     reporter = _Reporter(name, lowest(records))
     for record in records[-1:]:
         reporter.on_epoch_end(record)  # trained before an interruption
@@ -150,7 +150,7 @@ def _train(context: TrialContext, name: str, seed: int, settings: Mapping[str, A
 
 
 def _train_group(context: TrialContext, run: Run, reporter: "_Reporter") -> None:
-    """Train in a worker group and report each epoch once its checkpoint is written.
+    """Train in a worker group and report each epoch once its checkpoint is written, since it may be the last report.
 
     Ray Tune ends a trial by an error of its report, and may then run another trial in this process. So the group is
     ended with the trial, unless it trained to its end.
@@ -176,11 +176,11 @@ def _train_group(context: TrialContext, run: Run, reporter: "_Reporter") -> None
 
     thread = threading.Thread(target=train, daemon=True)
     thread.start()
-    reported = len(_saved_records(run))
+    reported = len(checkpoint.saved_records(run))
     try:
         while True:
             alive = thread.is_alive()
-            for record in _saved_records(run)[reported:]:
+            for record in checkpoint.saved_records(run)[reported:]:
                 reported += 1
                 reporter.on_epoch_end(record)
             if not alive:
@@ -193,14 +193,6 @@ def _train_group(context: TrialContext, run: Run, reporter: "_Reporter") -> None
         thread.join(_STOP_SECONDS)
     if failures:
         raise failures[0]
-
-
-def _saved_records(run: Run) -> list[dict[str, Any]]:
-    """Return the records of the epochs whose checkpoints are written; an epoch's record is written before those.
-
-    Ray Tune may end a trial at the report of an epoch, which may be the run's best one.
-    """
-    return run.metrics()[: checkpoint.reached_epoch(run.directory)]
 
 
 class _Reporter:

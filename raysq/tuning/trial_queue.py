@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from raysq.errors import DamagedError, UsageError
 from raysq.storage.atomic import write_json
+from raysq.training import checkpoint
 from raysq.training.run_files import RunFiles
 from raysq.tuning.experiment import ENDED, Experiment
 from raysq.tuning.space import Space, rounded
@@ -150,7 +151,9 @@ class TrialQueue:
         epochs: list[dict[str, Any]] = []
         result, error = None, record.get("error") or run.failure()
         try:
-            epochs, result = run.metrics(), run.result()
+            # A trial that was stopped may have recorded an epoch whose weights were not written.
+            result = run.result()
+            epochs = checkpoint.saved_records(run) if result is None else run.metrics()
         except DamagedError as damage:
             error = error or str(damage)
         best = min(epochs, key=lambda epoch: epoch["val_loss"], default={})

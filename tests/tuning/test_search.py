@@ -292,6 +292,18 @@ def test_a_trial_of_workers_reports_an_epoch_once_its_checkpoint_is_written(data
     assert reported == [1, 2]
 
 
+def test_the_records_of_a_damaged_last_checkpoint_are_those_of_the_best(data, tmp_path):
+    run = Run.create(resolve_config("jena", "dense", Dataset.open(data), 0, FIXED), folder=tmp_path)
+    append(run, 1)
+    assert checkpoint.saved_records(run) == []
+    checkpoint.save(run.best, {}, TrainState(epoch=1, step=5).to_json())
+    assert checkpoint.saved_records(run) == []  # a run without a last checkpoint begins anew
+    append_saved(run, 2)
+    assert [record["epoch"] for record in checkpoint.saved_records(run)] == [1, 2]
+    (run.last / "state.json").write_text("{")
+    assert [record["epoch"] for record in checkpoint.saved_records(run)] == [1]
+
+
 def test_one_process_searches_at_a_time(data):
     about = {"id": "x", "requested": {}, "synthetic": True}
     experiment = Experiment.create(raysq_experiments(), "held", about)
