@@ -334,7 +334,7 @@ def _explain(error: Exception, run: Run, workers: int, gpu: float) -> RaysqError
     worker_failures = getattr(error, "worker_failures", None) or {}
     for failure in worker_failures.values():
         for cause in nested(failure):
-            if isinstance(cause, RaysqError):
+            if isinstance(cause, RaysqError) and not isinstance(cause, LostError):  # which may tell of another worker
                 return cause
     detail = next(iter(worker_failures.values()), error)
     lines = [line.strip() for line in str(detail).splitlines() if line.strip()] or [repr(error)]
