@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from raysq.display.terminal import print_message
-from raysq.distributed import own_cluster
+from raysq.distributed import head_watch, own_cluster
 from raysq.errors import ResourceError, UsageError
 from raysq.storage.uris import redact, redact_text
 
@@ -43,7 +43,8 @@ def ensure_ray(**options: Any) -> None:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     # Ray would end a process that has not reached the head for a minute, without a line for the user; also where the
-    # head was lost and Ray has been started anew since, because of calls that still wait for the old one.
+    # head was lost and Ray has been started anew since, because of calls that still wait for the old one. The watch
+    # that starts below ends this process instead, and says why.
     os.environ.setdefault("RAY_gcs_rpc_server_reconnect_timeout_s", str(_HEAD_SECONDS))
     import ray
 
@@ -62,6 +63,7 @@ def ensure_ray(**options: Any) -> None:
                     fixed = {"_node_ip_address": "127.0.0.1", "include_dashboard": False}
                     ray.init(address="local", **quiet, **(fixed | options))
                 own_cluster.record(options)
+        head_watch.start()
     except Exception as error:  # Ray raises some errors without a specific type
         reason = redact_text((str(error).strip() or repr(error)).splitlines()[0])
         if address:

@@ -59,7 +59,12 @@ def shut_down() -> None:
         _auto_connect = auto_init_hook.enable_auto_connect
     auto_init_hook.enable_auto_connect = False
     if lost_server() is None:
-        remember()
-        processes.end(_processes)  # one of them may be stopped, and Ray would wait for it
+        end_processes()  # one of them may be stopped, and Ray would wait for it
     ray.shutdown()
+    processes.end(_processes)
+
+
+def end_processes() -> None:
+    """End the processes of this process's own Ray, and leave it connected."""
+    remember()
     processes.end(_processes)
