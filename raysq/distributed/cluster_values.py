@@ -31,8 +31,8 @@ def keys(prefix: str) -> list[str]:
     return sorted(key.decode() for key in internal_kv._internal_kv_list(prefix, namespace=_NAMESPACE))
 
 
-def remove(prefix: str) -> None:
-    """Remove all values whose keys begin with a prefix."""
+def remove(key: str) -> None:
+    """Remove a value, if there is one."""
     from ray.experimental import internal_kv
 
-    internal_kv._internal_kv_del(prefix, del_by_prefix=True, namespace=_NAMESPACE)
+    internal_kv._internal_kv_del(key, namespace=_NAMESPACE)

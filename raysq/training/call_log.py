@@ -34,8 +34,9 @@ class CallLog:
         self.finished += 1
 
     def longest(self) -> float | None:
-        """Return the seconds of the longest call of the running one's name, or None.
+        """Return the seconds of the longest call of the running one's name, or None between calls.
 
-        It is None between calls, and for a name's first two calls: nobody knows yet how long they take.
+        They are 0 for a name's first two calls: nobody knows yet how long they take.
         """
-        return self._longest.get(self._running or "") or None
+        running = self._running
+        return None if running is None else self._longest.get(running, 0.0)

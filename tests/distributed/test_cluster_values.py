@@ -7,7 +7,7 @@ from raysq.distributed import cluster_values
 
 
 @pytest.mark.usefixtures("cluster")
-def test_values_are_shared_by_processes_and_removed_by_prefix() -> None:
+def test_values_are_shared_by_processes_until_they_are_removed() -> None:
     @ray.remote(num_cpus=0)
     def answer() -> bytes | None:
         question = cluster_values.get("test/question")
@@ -21,7 +21,9 @@ def test_values_are_shared_by_processes_and_removed_by_prefix() -> None:
     assert cluster_values.get("test/answer") == b"\0forty-two"
     assert cluster_values.keys("test/") == ["test/answer", "test/question"]
 
-    cluster_values.remove("test/")
-    assert cluster_values.keys("test") == ["testing"]
+    cluster_values.remove("test/answer")
+    assert cluster_values.keys("test") == ["test/question", "testing"]
     assert cluster_values.get("test/answer") is None
-    cluster_values.remove("testing")
+    for key in ("test/answer", "test/question", "testing"):
+        cluster_values.remove(key)
+    assert not cluster_values.keys("test")

@@ -1,12 +1,15 @@
 """Callback of Ray Train's controller that keeps the processes of a worker group, and the reasons of its restarts."""
 
+import contextlib
 from dataclasses import dataclass
 from typing import Any
 
 from ray.exceptions import RayActorError
 from ray.train.v2._internal.execution.callback import ControllerCallback, WorkerGroupCallback
 
+from raysq.distributed import cluster_values
 from raysq.distributed.lost_work import is_loss
+from raysq.training.backends import heartbeat
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,7 @@ class GroupEvents(ControllerCallback, WorkerGroupCallback):
         self.members: list[Member] = []
         self.restarts: list[str] = []
         self.placement_groups: list[Any] = []
+        self._ending: list[Member] = []
 
     def before_worker_group_start(self, worker_group_context: Any) -> None:
         self.starts += 1
@@ -52,7 +56,14 @@ class GroupEvents(ControllerCallback, WorkerGroupCallback):
         return {}
 
     def before_worker_group_shutdown(self, worker_group: Any) -> None:
-        self.members = []
+        self._ending, self.members = self.members, []
+
+    def after_worker_group_shutdown(self, worker_group_context: Any) -> None:
+        """Remove the beats of the workers, which have ended."""
+        for member in self._ending:
+            with contextlib.suppress(Exception):  # Ray was lost or left, and the beats with it
+                cluster_values.remove(heartbeat.key(member.node, member.pid))
+        self._ending = []
 
     def after_controller_state_update(self, previous_state: Any, current_state: Any) -> None:
         # A group restarts after it ran, and is rescheduled if it did not start.

@@ -1,11 +1,15 @@
 """Monitor of a worker group in the driver: it ends workers that no longer answer, and says what was lost."""
 
+import contextlib
+import os
 import threading
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from raysq.distributed import cluster_values, own_cluster
+from raysq.errors import UsageError
 from raysq.training.backends import end_processes, heartbeat
 from raysq.training.backends.group_events import GroupEvents, Member
 from raysq.training.backends.group_losses import GroupLost, HeadLost, OwnClusterLost
@@ -13,9 +17,12 @@ from raysq.training.backends.heartbeat import Beat
 
 # Without a beat for so long, a process is stopped or unreachable. Threads of a busy process still beat.
 SILENCE_SECONDS = 50.0
-# Starting a process may take minutes on a busy machine.
+# Starting a process, and loading libraries from a slow file system, may take minutes.
 _PROCESS_SECONDS = 300.0
-_REMEMBER_SECONDS = 5.0  # between two looks at the processes of Ray on this machine
+# The first calls of a name trace and compile, or are the first evaluation of a large split.
+_FIRST_CALL_SECONDS = 3600.0
+# A machine that others use too may slow a call down to a third.
+_SLOWDOWN = 3.0
 _MAX_TICK = 2 * heartbeat.INTERVAL
 
 
@@ -30,10 +37,15 @@ class _Watch:
         ended: whether this monitor has ended it.
     """
 
-    beat: Beat = field(default_factory=lambda: Beat(0, 0, None))
+    beat: Beat = field(default_factory=lambda: Beat(0, 0, None, is_ready=False, started=0))
     silence: float = 0.0
     waiting: float = 0.0
     ended: bool = False
+
+    def excess(self, start_seconds: float) -> float:
+        """Return the seconds of silence beyond those allowed, negative within them."""
+        is_starting = not (self.beat.is_ready or self.ended)
+        return self.silence - (start_seconds if is_starting else SILENCE_SECONDS)
 
 
 class GroupMonitor:
@@ -43,15 +55,20 @@ class GroupMonitor:
 
     Args:
         events: the group.
-        on_message: called with the reason of each restart of the group.
+        on_message: called with the reason of each restart of the group, in the thread that calls `check`.
         start_seconds: seconds that Ray Train waits for the resources of a group.
+
+    Raises:
+        UsageError: RAYSQ_FIRST_CALL_TIMEOUT is not a number of seconds.
     """
 
     def __init__(self, events: GroupEvents, on_message: Callable[[str], None], start_seconds: float):
         self._events = events
         self._on_message = on_message
         self._start_seconds = start_seconds + _PROCESS_SECONDS
-        self._lost: GroupLost | None = None
+        self._first_call_seconds = first_call_seconds()
+        self._messages: deque[str] = deque()
+        self._lost: Exception | None = None
         self._watches: dict[Member, _Watch] = {}
         self._restarts = len(events.restarts)
         self._starts = 0
@@ -63,21 +80,24 @@ class GroupMonitor:
         self._thread = threading.Thread(target=self._loop, daemon=True, name="group monitor")
 
     def __enter__(self) -> "GroupMonitor":
-        own_cluster.remember()
         self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._end.set()
+        self._tell()
 
     def check(self) -> None:
-        """Raise an error if the group cannot go on by itself. Call it every second from the thread that waits for it.
+        """Tell what was lost, and raise an error if the group cannot go on by itself.
+
+        Call it every second from the thread that waits for the group.
 
         Raises:
             OwnClusterLost: Ray on this machine was lost.
             GroupLost: the group cannot be started again.
             HeadLost: the head of the cluster does not answer.
         """
+        self._tell()
         if server := own_cluster.lost_server():
             raise OwnClusterLost(f"Ray on this machine was lost ({server} ended)")
         if self._lost is not None:
@@ -94,49 +114,65 @@ class GroupMonitor:
             "command continues from the last checkpoint"
         )
 
-    def clear_away(self) -> None:
-        """End what is left of a group that was given up."""
-        from ray.exceptions import RayError
+    def members(self) -> dict[Member, int]:
+        """Return the present workers with the moments of their starts, see `end_processes.end`."""
+        watches = dict(self._watches)
+        return {m: watches[m].beat.started if m in watches else 0 for m in {*watches, *self._events.members}}
+
+    def clear_away(self, members: Mapping[Member, int]) -> None:
+        """End what is left of a group that was given up.
+
+        Args:
+            members: `members` before its end.
+        """
         from ray.util.placement_group import remove_placement_group
 
-        try:
-            end_processes.end(self._events.members)
-            for placement_group in self._events.placement_groups:
+        # Errors: the cluster breaks down just now, which the next group will meet.
+        with contextlib.suppress(*_unreachable()):
+            end_processes.end(members)
+        for placement_group in self._events.placement_groups:
+            with contextlib.suppress(*_unreachable()):
                 remove_placement_group(placement_group)
-        except (RayError, RuntimeError):
-            pass  # the cluster breaks down just now, which the next group will meet
 
     def _loop(self) -> None:
-        last = looked = time.monotonic()
-        while not self._end.wait(heartbeat.INTERVAL):
-            now = time.monotonic()
-            tick, last = min(now - last, _MAX_TICK), now
-            if now - looked > _REMEMBER_SECONDS:
-                looked = now
-                own_cluster.remember()
-            try:
+        try:
+            last = time.monotonic()
+            while not self._end.wait(heartbeat.INTERVAL):
+                now = time.monotonic()
+                tick, last = min(now - last, _MAX_TICK), now
                 self._look(tick)
-            except Exception:  # the head does not answer now; `check` counts for how long
-                continue
-            self._unanswered = 0.0
+        except Exception as error:  # raised by `check`: a group must not be without a monitor
+            self._lost = error
 
     def _look(self, tick: float) -> None:
         members = self._events.members
-        beats = {member: _read_beat(member) for member in members}
-        cluster_values.get("")  # the head must answer, though there are no workers now
+        try:
+            beats = {member: _read_beat(member) for member in members}
+            cluster_values.get("")  # the head must answer, though there are no workers now
+        except _unreachable():  # `check` counts for how long
+            return
+        self._unanswered = 0.0
         for reason in self._events.restarts[self._restarts :]:
             self._restarts += 1
             if not self._announced:
-                self._on_message(reason)
+                self._messages.append(reason)
             self._announced = False
         self._watches = {member: self._watches.get(member, _Watch()) for member in members}
         for member, beat in beats.items():
             _update(self._watches[member], beat, tick)
         self._judge(tick)
 
+    def _tell(self) -> None:
+        """Pass the messages on. Not from the monitor's thread: shared storage and a terminal may block it."""
+        while self._messages:
+            message = self._messages.popleft()
+            with contextlib.suppress(Exception):  # that nobody can be told is no reason to end training
+                self._on_message(message)
+
     def _judge(self, tick: float) -> None:
         """End the workers that keep the group from going on."""
-        silent = [member for member, watch in self._watches.items() if watch.silence > SILENCE_SECONDS]
+        excess = {member: watch.excess(self._start_seconds) for member, watch in self._watches.items()}
+        silent = [member for member in excess if excess[member] > 0]
         is_starting = not self._watches and self._events.starts == self._starts
         self._starts, self._starting = self._events.starts, self._starting + tick if is_starting else 0.0
         if self._starting > self._start_seconds:
@@ -145,28 +181,57 @@ class GroupMonitor:
             self._lost = GroupLost(f"lost workers were not replaced in {SILENCE_SECONDS:g} s")
         elif silent:
             # Those that fell silent with the first one, in another second, are ended with it.
-            silent = [m for m, watch in self._watches.items() if watch.silence > SILENCE_SECONDS - 2 * _MAX_TICK]
+            silent = [member for member in excess if excess[member] > -2 * _MAX_TICK]
             names, has = ", ".join(map(str, silent)), "has" if len(silent) == 1 else "have"
-            self._end_workers(silent, f"{names} {has} not answered for {SILENCE_SECONDS:g} s")
+            seconds = min(self._watches[member].silence for member in silent)
+            self._end_workers(silent, f"{names} {has} not answered for {int(seconds)} s")
         elif (limit := self._call_limit()) is not None:
             waiting = min(watch.waiting for watch in self._watches.values())
             if waiting > limit:
                 self._end_workers(list(self._watches), f"no worker has finished its steps for {waiting:.0f} s")
 
     def _call_limit(self) -> float | None:
-        """Return the seconds after which a call that all workers are in hangs, or None if not all are in a known one.
+        """Return the seconds after which a call that all workers are in hangs, or None if not all are in one.
 
         A worker outside of a call may save a checkpoint for minutes, while the others wait for it in a call.
         """
-        known = [watch.beat.longest for watch in self._watches.values() if watch.beat.longest is not None]
-        return SILENCE_SECONDS + max(known) if known and len(known) == len(self._watches) else None
+        longest = [watch.beat.longest for watch in self._watches.values() if watch.beat.longest is not None]
+        if not longest or len(longest) < len(self._watches):
+            return None
+        return SILENCE_SECONDS + _SLOWDOWN * max(longest) if all(longest) else self._first_call_seconds
 
     def _end_workers(self, members: list[Member], reason: str) -> None:
-        self._announced = True  # the restart that follows
-        self._on_message(reason)
+        started = {member: self._watches[member].beat.started for member in members}
         for member in members:
-            self._watches[member] = _Watch(ended=True)
-        end_processes.end(members)
+            self._watches[member] = _Watch(self._watches[member].beat, ended=True)
+        self._announced = True  # the restart that follows
+        # Errors: those that still run will be silent for another while, and the group is given up.
+        with contextlib.suppress(*_unreachable()):
+            end_processes.end(started)
+        self._messages.append(reason)
+
+
+def first_call_seconds() -> float:
+    """Return the longest time of a call of unknown length, from RAYSQ_FIRST_CALL_TIMEOUT (default 3600).
+
+    Raises:
+        UsageError: the value is not a number of seconds above 0.
+    """
+    value = os.environ.get("RAYSQ_FIRST_CALL_TIMEOUT", "")
+    try:
+        seconds = float(value or _FIRST_CALL_SECONDS)
+    except ValueError:
+        seconds = 0.0
+    if not seconds > 0:
+        raise UsageError(f"RAYSQ_FIRST_CALL_TIMEOUT must be a number of seconds above 0, received {value!r}")
+    return seconds
+
+
+def _unreachable() -> tuple[type[Exception], ...]:
+    """Return the errors of calls to a Ray cluster that breaks down, or that this process has left meanwhile."""
+    from ray.exceptions import RayError
+
+    return (RayError, RuntimeError, AttributeError)
 
 
 def _read_beat(member: Member) -> Beat | None:

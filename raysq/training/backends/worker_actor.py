@@ -53,6 +53,9 @@ def serve(_: Any) -> None:
 
 def _import_early() -> None:
     """Import the modules that training needs, which takes seconds. An error is raised where they are used."""
-    backend.load()
-    for module in ("loop", "open_trainer", "trainer"):
-        importlib.import_module(f"raysq.training.{module}")
+    try:
+        backend.load()
+        for module in ("loop", "open_trainer", "trainer"):
+            importlib.import_module(f"raysq.training.{module}")
+    finally:
+        heartbeat.set_ready()

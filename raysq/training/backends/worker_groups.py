@@ -136,8 +136,9 @@ class WorkerGroup:
                 self._trainer.stop()
                 raise
             except GroupLost:
+                left = monitor.members()  # the end of the group empties its own list
                 self.stop()
-                monitor.clear_away()
+                monitor.clear_away(left)
                 raise
 
     def _run(
@@ -150,15 +151,26 @@ class WorkerGroup:
         with self._changed:
             self.jobs += 1
             self._job = (function, arguments)
-            self._send(self._workers)
-            while self._finished < self.jobs:
+            workers = self._workers  # later ones get the job from `_on_start`
+        try:
+            _send(workers, self.jobs, function, arguments)
+            while not self._has_finished():
+                # Outside of the lock: these may take long, and the controller's thread goes on meanwhile.
                 check()
                 if not self._thread.is_alive():
                     raise GroupEnded(self._error)
                 if should_stop():
                     raise Interrupted("stopped; the same command continues from the last checkpoint")
+        finally:
+            with self._changed:
+                self._job = None  # a group that is still starting must not begin it later
+
+    def _has_finished(self) -> bool:
+        """Return whether all workers have finished the present job, after waiting for news for a moment."""
+        with self._changed:
+            if self._finished < self.jobs:
                 self._changed.wait(_WAIT_SECONDS)
-            self._job = None
+            return self._finished >= self.jobs
 
     def stop(self, seconds: float = _STOP_SECONDS) -> None:
         """End the workers, and wait until their resources are free.
@@ -180,14 +192,9 @@ class WorkerGroup:
     def _on_start(self, workers: list[Any]) -> None:
         """Send the present job to the workers of a new or restarted group."""
         with self._changed:
-            self._workers = workers
-            self._send(workers)
-
-    def _send(self, workers: list[Any]) -> None:
-        if self._job is not None:
-            for worker in workers:
-                # A lost worker is noticed by the controller, which starts the group again.
-                worker.accept_job.remote(self.jobs, *self._job)
+            self._workers, number, job = workers, self.jobs, self._job
+        if job is not None:
+            _send(workers, number, *job)
 
     def _on_poll(self, statuses: list[Any], failed: bool) -> None:
         """Note the last job that all workers have finished. An idle group that failed is not started again."""
@@ -196,6 +203,12 @@ class WorkerGroup:
             self._changed.notify_all()
             if failed and self._finished == self.jobs:
                 self._trainer.stop()
+
+
+def _send(workers: list[Any], number: int, function: Callable[[Any], None], arguments: Any) -> None:
+    for worker in workers:
+        # A lost worker is noticed by the controller, which starts the group again.
+        worker.accept_job.remote(number, function, arguments)
 
 
 _lock = threading.Lock()

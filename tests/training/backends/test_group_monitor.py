@@ -3,11 +3,11 @@
 from types import SimpleNamespace
 
 import pytest
-from ray.exceptions import ActorDiedError
+from ray.exceptions import ActorDiedError, RaySystemError
 from ray.train.v2._internal.exceptions import UserExceptionWithTraceback, WorkerHealthCheckFailedError
 
 from raysq.distributed import own_cluster
-from raysq.errors import LostError
+from raysq.errors import LostError, UsageError
 from raysq.training.backends import group_monitor
 from raysq.training.backends.group_events import GroupEvents, Member
 from raysq.training.backends.group_losses import GroupLost, HeadLost, OwnClusterLost
@@ -17,6 +17,10 @@ from raysq.training.backends.heartbeat import Beat
 MEMBERS = [Member(0, "node", 10), Member(1, "node", 11)]
 
 
+def beat_of(count, is_ready=True):
+    return Beat(count, 0, None, is_ready, started=0)
+
+
 class Group:
     """A group whose beats a test sets, and its monitor."""
 
@@ -24,10 +28,10 @@ class Group:
         self.events = GroupEvents()
         self.beats: dict[Member, Beat] = {}
         self.said: list[str] = []
-        self.ended: list[Member] = []
+        self.ended: dict[Member, int] = {}
         monkeypatch.setattr(group_monitor, "_read_beat", self.beats.get)
         monkeypatch.setattr(group_monitor.cluster_values, "get", lambda key: None)
-        monkeypatch.setattr(group_monitor.end_processes, "end", self.ended.extend)
+        monkeypatch.setattr(group_monitor.end_processes, "end", self.ended.update)
         self.monitor = GroupMonitor(self.events, self.said.append, 100.0)
         self.start()
 
@@ -35,13 +39,14 @@ class Group:
         self.events.before_worker_group_start(None)
         self.events.members = list(MEMBERS)
 
-    def pass_time(self, seconds, beating=(), calls=True, longest=0.1):
+    def pass_time(self, seconds, beating=(), calls=True, longest=0.1, is_ready=True):
         """Let time pass, in which some workers beat, and finish calls."""
         for _ in range(seconds):
             for member in beating:
-                beat = self.beats.get(member, Beat(0, 0, None))
-                self.beats[member] = Beat(beat.count + 1, beat.calls + calls, longest)
+                beat = self.beats.get(member, beat_of(0))
+                self.beats[member] = Beat(beat.count + 1, beat.calls + calls, longest, is_ready, member.pid)
             self.monitor._look(1.0)
+            self.monitor._tell()
 
 
 @pytest.fixture
@@ -54,11 +59,11 @@ def test_a_silent_worker_is_ended_once_and_told_in_one_line(group):
     group.pass_time(50, MEMBERS[:1])
     assert not group.ended
     group.pass_time(1, MEMBERS[:1])
-    assert group.ended == MEMBERS[1:]
+    assert group.ended == {MEMBERS[1]: 11}, "with the moment of its start"
     group.events.restarts.append("worker 1 (process 11) was lost")
     group.start()
     group.pass_time(40, MEMBERS)
-    assert group.said == ["worker 1 (process 11) has not answered for 50 s"]
+    assert group.said == ["worker 1 (process 11) has not answered for 51 s"]
     group.events.restarts.append("worker 0 (process 10) was lost")
     group.pass_time(1, MEMBERS)
     assert group.said[1:] == ["worker 0 (process 10) was lost"]
@@ -66,26 +71,51 @@ def test_a_silent_worker_is_ended_once_and_told_in_one_line(group):
 
 
 def test_both_silent_workers_are_ended_together(group):
+    group.pass_time(1, MEMBERS)
     group.pass_time(2, MEMBERS[1:])  # its last beats
     group.pass_time(60)
-    assert group.ended == MEMBERS
-    assert group.said == ["worker 0 (process 10), worker 1 (process 11) have not answered for 50 s"]
+    assert list(group.ended) == MEMBERS
+    assert group.said == ["worker 0 (process 10), worker 1 (process 11) have not answered for 49 s"]
 
 
 def test_calls_of_unknown_length_may_take_minutes(group):
     """The first call traces and compiles; a worker between calls may write a checkpoint while the others wait."""
-    group.pass_time(900, MEMBERS, calls=False, longest=None)
-    for _ in range(900):
+    group.pass_time(3599, MEMBERS, calls=False, longest=0.0)
+    for _ in range(3700):
         group.pass_time(1, MEMBERS[:1], calls=False)
         group.pass_time(1, MEMBERS[1:], calls=False, longest=None)
     assert not group.ended
 
 
-def test_a_call_that_hangs_ends_all(group):
-    group.pass_time(70, MEMBERS, calls=False, longest=20.0)
+def test_a_first_call_that_hangs_ends_all_after_a_time_that_can_be_set(group, monkeypatch):
+    monkeypatch.setenv("RAYSQ_FIRST_CALL_TIMEOUT", "600")
+    group.monitor._first_call_seconds = group_monitor.first_call_seconds()
+    group.pass_time(600, MEMBERS, calls=False, longest=0.0)
     assert not group.ended
-    group.pass_time(2, MEMBERS, calls=False, longest=20.0)
-    assert group.ended == MEMBERS and group.said == ["no worker has finished its steps for 71 s"]
+    group.pass_time(1, MEMBERS, calls=False, longest=0.0)
+    assert group.said == ["no worker has finished its steps for 601 s"]
+
+
+@pytest.mark.parametrize("value", ["soon", "0", "-1", "nan"])
+def test_a_time_of_first_calls_that_is_none_is_refused(value, monkeypatch):
+    monkeypatch.setenv("RAYSQ_FIRST_CALL_TIMEOUT", value)
+    with pytest.raises(UsageError, match=f"RAYSQ_FIRST_CALL_TIMEOUT must be .* above 0, received '{value}'"):
+        GroupMonitor(GroupEvents(), print, 100.0)
+
+
+def test_loading_libraries_may_silence_a_worker_for_as_long_as_its_start(group):
+    group.pass_time(2, MEMBERS, is_ready=False)
+    group.pass_time(400)
+    assert not group.ended
+    group.pass_time(1)
+    assert group.said == ["worker 0 (process 10), worker 1 (process 11) have not answered for 401 s"]
+
+
+def test_a_call_that_hangs_ends_all(group):
+    group.pass_time(50 + 3 * 600, MEMBERS, calls=False, longest=600.0)
+    assert not group.ended
+    group.pass_time(1, MEMBERS, calls=False, longest=600.0)
+    assert list(group.ended) == MEMBERS and group.said == ["no worker has finished its steps for 1851 s"]
 
 
 def test_a_slow_worker_is_no_hanging_group(group):
@@ -96,6 +126,7 @@ def test_a_slow_worker_is_no_hanging_group(group):
 
 
 def test_workers_that_nobody_replaces_are_a_loss_of_the_group(group):
+    group.pass_time(1, MEMBERS)
     group.pass_time(51)
     group.monitor.check()
     group.pass_time(51)
@@ -112,6 +143,48 @@ def test_a_group_that_does_not_start_is_lost(group):
     group.pass_time(2)
     with pytest.raises(GroupLost, match="the workers did not start in 400 s"):
         group.monitor.check()
+
+
+def test_members_are_known_though_the_group_has_ended(group):
+    group.pass_time(1, MEMBERS[:1])
+    left = group.monitor.members()
+    group.events.before_worker_group_shutdown(None)
+    group.monitor._look(1.0)
+    assert left == {MEMBERS[0]: 10, MEMBERS[1]: 0} and group.monitor.members() == {}
+    group.monitor.clear_away(left)
+    assert group.ended == left
+
+
+def test_only_a_head_that_does_not_answer_counts_as_lost(group, monkeypatch):
+    """Workers are ended first and told in the caller's thread, where no storage or terminal keeps the monitor."""
+
+    def fail(reason):
+        raise BrokenPipeError
+
+    group.monitor._on_message = fail
+    group.pass_time(1, MEMBERS)
+    group.monitor._unanswered = 40.0
+    for _ in range(51):
+        group.monitor._look(1.0)
+    assert list(group.ended) == MEMBERS and group.monitor._unanswered == 0.0
+    group.monitor.check()
+
+    def refuse(key):
+        raise RaySystemError("no head")
+
+    monkeypatch.setattr(group_monitor.cluster_values, "get", refuse)
+    group.monitor._unanswered = 40.0
+    group.monitor._look(1.0)
+    assert group.monitor._unanswered == 40.0
+
+
+def test_an_error_of_the_monitor_is_raised_where_the_group_is_waited_for(group, monkeypatch):
+    monkeypatch.setattr(group_monitor, "_read_beat", lambda member: 1 // 0)
+    monkeypatch.setattr(group_monitor.heartbeat, "INTERVAL", 0.01)
+    with group.monitor:
+        group.monitor._thread.join(10)
+        with pytest.raises(ZeroDivisionError):
+            group.monitor.check()
 
 
 def test_a_head_that_does_not_answer_is_lost(group, monkeypatch):

@@ -2,17 +2,19 @@
 
 import importlib
 import sys
+import threading
 import time
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
 from raysq import problems
 from raysq.distributed import idle
-from raysq.errors import UsageError
-from raysq.training.backends import worker_groups
+from raysq.errors import Interrupted, UsageError
+from raysq.training.backends import controller, worker_groups
 from raysq.training.backends.driver_context import DriverContext
-from raysq.training.backends.worker_groups import GroupKey
+from raysq.training.backends.worker_groups import GroupKey, WorkerGroup
 
 DRIVER = DriverContext("/folder", (), "/home", b"", "")
 KEY = GroupKey(2, 0, 1, 3, True, False, ("", ""), (), DRIVER, "session")
@@ -126,3 +128,33 @@ def test_groups_are_kept_by_default_where_nobody_else_waits(alone, seconds, monk
     monkeypatch.delenv("RAYSQ_KEEP_WORKERS")
     monkeypatch.setattr(worker_groups, "is_alone", lambda: alone)
     assert worker_groups.keep_seconds() == seconds
+
+
+class Worker:
+    """Stands for the actor of a worker."""
+
+    def __init__(self):
+        self.jobs = []
+        self.accept_job = SimpleNamespace(remote=lambda *job: self.jobs.append(job))
+
+
+def test_a_job_is_sent_to_later_workers_until_it_is_stopped(monkeypatch):
+    end = threading.Event()
+    trainer = SimpleNamespace(fit=end.wait, stop=end.set, is_stopped=False)
+    monkeypatch.setattr(controller, "make_trainer", lambda *_, **__: trainer)
+    group = WorkerGroup(KEY)
+    early, late = Worker(), Worker()
+
+    def check():
+        """The controller's thread goes on while the group is checked."""
+        thread = threading.Thread(target=group._on_start, args=([early],))
+        thread.start()
+        thread.join(10)
+        assert not thread.is_alive()
+
+    with pytest.raises(Interrupted):
+        group._run(print, "arguments", check, lambda: True)
+    assert early.jobs == [(1, print, "arguments")]
+    group._on_start([late])
+    assert not late.jobs
+    group.stop()
