@@ -6,6 +6,7 @@ import subprocess
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -37,6 +38,21 @@ def test_a_later_process_with_the_number_of_a_worker_is_spared(child):
         other.kill()
     end_processes.end_here({child.pid: 0})
     assert child.wait(10) == -signal.SIGKILL
+
+
+def test_a_task_on_a_node_that_does_not_answer_is_cancelled(monkeypatch):
+    """It would run once the node is back, when the numbers may be those of others."""
+    import ray
+
+    sent, cancelled = [], []
+    context = SimpleNamespace(get_node_id=lambda: "own")
+    task = SimpleNamespace(remote=lambda pids: sent.append(pids) or "task")
+    monkeypatch.setattr(ray, "get_runtime_context", lambda: context)
+    monkeypatch.setattr(ray, "remote", lambda **options: lambda function: task)
+    monkeypatch.setattr(ray, "wait", lambda tasks, num_returns, timeout: ([], tasks))
+    monkeypatch.setattr(ray, "cancel", cancelled.append)
+    end_processes.end({Member(0, "ab" * 28, 10): 5, Member(1, "ab" * 28, 11): 0})
+    assert sent == [{10: 5, 11: 0}] and cancelled == ["task"]
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")  # of the thread that is ended
