@@ -109,7 +109,7 @@ def test_dry_run_writes_nothing(data, capsys, raysq_home):
     assert main(["train", "jena", "--data", data, "--dry-run", "--workers", "2", *SETTINGS]) == 0
     shown = " ".join(capsys.readouterr().out.split())
     # 245 parameters of four bytes; a step of this model takes less time than a message.
-    assert "2 workers" in shown and "sums 980 bytes by gRPC in 0.45 ms" in shown
+    assert "2 workers" in shown and "sums 980 bytes by gRPC in 0.32 ms" in shown
     assert "fastest with 1 (1 times)" in shown
     assert main(["train", "jena", "--data", data, "--dry-run", "--workers", "0", *SETTINGS]) == 2
     assert "--workers must be at least 1, received 0" in capsys.readouterr().err

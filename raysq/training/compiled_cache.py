@@ -11,7 +11,7 @@ from raysq.training.run import Run
 from raysq.training.run_config import RunConfig
 
 if TYPE_CHECKING:
-    from raysq.training.exact_exchange import WorkerGroup
+    from raysq.training.exact_exchange import GatherGroup
     from raysq.training.trainer import Trainer
 
 # Training settings that control the loop and are not part of the graph. The learning rate is a variable.
@@ -46,7 +46,7 @@ class CompiledCache:
     def __len__(self) -> int:
         return len(self._trainers)
 
-    def open(self, run: Run, dataset: Dataset, group: "WorkerGroup | None" = None) -> "Trainer":
+    def open(self, run: Run, dataset: Dataset, group: "GatherGroup | None" = None) -> "Trainer":
         """Return the run's trainer, as `open_trainer` builds it: a cached one that is reset, or a new one.
 
         Call `configure` first.

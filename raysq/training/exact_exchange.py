@@ -1,6 +1,5 @@
 """Sums over canonical replicas in a graph: added in the order of the tree, with one collective for several workers."""
 
-import itertools
 from collections.abc import Callable, Sequence
 from typing import Any, Self
 
@@ -9,13 +8,11 @@ import tensorflow as tf
 
 from raysq.errors import UsageError
 from raysq.training.exact_sums import Node, add_up, block, partial_sums, slots
+from raysq.training.gather import gather
 
 Tensor = Any  # TensorFlow has no types
 Vectors = tuple[Tensor, ...]  # a flat vector for each dtype of sums
 
-_GROUP_KEY = 1 << 30  # MultiWorkerMirroredStrategy numbers its own groups from 1
-# Workers trace the same collectives in the same order. A key must not be used again in a process.
-_instance_keys = itertools.count(1)
 # Half-precision floats and short integers are added in a type of 4 bytes.
 _WIDER = {"float16": "float32", "bfloat16": "float32", "int8": "int32", "int16": "int32", "uint8": "int32"}
 
@@ -29,11 +26,10 @@ def isolated(function: Callable[..., Any]) -> Any:
     return tf.function(function, autograph=False, experimental_attributes={"_noinline": True})
 
 
-class WorkerGroup:
+class GatherGroup:
     """Workers that exchange vectors. Every worker must create it, and call `gather` equally often.
 
-    The collective is used without the strategy's own operations, which add in an order that depends on the number of
-    workers, and send a tensor's shape before the tensor.
+    A strategy's own operations add in an order that depends on the number of workers.
 
     Args:
         workers: number of workers.
@@ -44,7 +40,9 @@ class WorkerGroup:
         self.workers, self.rank = workers, rank
         # TensorFlow sorts the members of a group by their names: the place of each rank among them.
         self._places = list(range(workers))
-        self._gather_word = tf.function(self._gather, input_signature=[tf.TensorSpec((1,), tf.float32)])
+        self._gather_word = tf.function(
+            lambda word: gather(word, workers), input_signature=[tf.TensorSpec((1,), tf.float32)]
+        )
         ranks = self.gather_values(rank)
         self._places = [ranks.index(rank) for rank in range(workers)]
 
@@ -72,7 +70,7 @@ class WorkerGroup:
         Args:
             rows: float32 tensor of one shape on all workers. Bits pass unchanged, whatever they mean.
         """
-        parts = tf.split(self._gather(rows), self.workers)
+        parts = tf.split(gather(rows, self.workers), self.workers)
         return [parts[place] for place in self._places]
 
     def gather_values(self, value: int) -> list[int]:
@@ -82,15 +80,6 @@ class WorkerGroup:
         word = np.array([value & 0xFFFFFFFF], np.uint32).view(np.float32)
         words = self._gather_word(tf.constant(word)).numpy().view(np.uint32)
         return [int(words[place]) for place in self._places]
-
-    def _gather(self, rows: Tensor) -> Tensor:
-        return tf.raw_ops.CollectiveGatherV2(
-            input=rows,
-            group_size=self.workers,
-            group_key=_GROUP_KEY,
-            instance_key=next(_instance_keys),
-            ordering_token=[],
-        )
 
 
 class Packing:
@@ -156,7 +145,7 @@ class TreeSum:
         parallel: number of canonical replicas that a worker computes at the same time. Defaults to 1.
     """
 
-    def __init__(self, replicas: int, group: WorkerGroup, packing: Packing, parallel: int = 1) -> None:
+    def __init__(self, replicas: int, group: GatherGroup, packing: Packing, parallel: int = 1) -> None:
         self._replicas, self._group, self._packing, self._parallel = replicas, group, packing, parallel
         self._add = isolated(lambda left, right: tuple(a + b for a, b in zip(left, right, strict=True)))
 

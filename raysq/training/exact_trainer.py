@@ -18,7 +18,7 @@ from raysq.errors import TrainingError, UsageError
 from raysq.problems.specs import BatchSource, Objective
 from raysq.training.batch_feed import BatchFeed
 from raysq.training.compilation import take_results
-from raysq.training.exact_exchange import Packing, TreeSum, Vectors, WorkerGroup, isolated
+from raysq.training.exact_exchange import GatherGroup, Packing, TreeSum, Vectors, isolated
 from raysq.training.exact_sums import block
 from raysq.training.replica_batches import ReplicaInfo
 from raysq.training.settings import TrainSettings
@@ -51,9 +51,9 @@ class ExactTrainer(Trainer):
         objective: Objective,
         xla: bool | Literal["keras_loop"],
         name: str = "model",
-        group: WorkerGroup | None = None,
+        group: GatherGroup | None = None,
     ):
-        self._group = group or WorkerGroup()
+        self._group = group or GatherGroup()
         settings.check_workers(self._group.workers)
         if tf.config.threading.get_intra_op_parallelism_threads() != 1:
             raise UsageError(

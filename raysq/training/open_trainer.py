@@ -12,11 +12,11 @@ from raysq.training.settings import OPTIMIZER_SETTINGS
 from raysq.training.user_code import is_own, user_errors
 
 if TYPE_CHECKING:
-    from raysq.training.exact_exchange import WorkerGroup
+    from raysq.training.exact_exchange import GatherGroup
     from raysq.training.trainer import Trainer
 
 
-def open_trainer(run: Run, dataset: Dataset, group: "WorkerGroup | None" = None) -> "Trainer":
+def open_trainer(run: Run, dataset: Dataset, group: "GatherGroup | None" = None) -> "Trainer":
     """Build the run's model and its trainer. Call it inside the strategy's scope, or outside with the setting `exact`.
 
     Args:

@@ -1,18 +1,16 @@
 """Sums of tensors over all replicas, in one collective for each dtype."""
 
-import itertools
 from typing import Any
 
 import keras
 import tensorflow as tf
 
 from raysq.errors import TrainingError
+from raysq.training.gather import gather
 from raysq.training.scaling import gathers
 
-# Collectives are known by a group and an instance within it, which TensorFlow numbers from 1.
-_GROUP_KEY = 1 << 20
-# Workers trace the same functions in the same order, so they count alike.
-_instances = itertools.count(1)
+# bfloat16 has no collective gather on CPUs; it is added as float32.
+_WIDER = {tf.bfloat16: tf.float32}
 
 Tensor = Any  # TensorFlow has no types
 
@@ -43,26 +41,16 @@ class ReplicaSums:
             summed = tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, tensors)
             return list(summed)
         sums: dict[int, Tensor] = {}
-        for dtype in dict.fromkeys(tensor.dtype for tensor in tensors):
-            numbers = [number for number, tensor in enumerate(tensors) if tensor.dtype == dtype]
+        dtypes = [_WIDER.get(tensor.dtype, tensor.dtype) for tensor in tensors]
+        for dtype in dict.fromkeys(dtypes):
+            numbers = [number for number, other in enumerate(dtypes) if other == dtype]
             shapes = [tensors[number].shape for number in numbers]
-            flat = tf.concat([tf.reshape(tensors[number], [-1]) for number in numbers], 0)
-            total = tf.add_n(tf.unstack(self._gather(flat)))
+            flat = tf.concat([tf.reshape(tf.cast(tensors[number], dtype), [-1]) for number in numbers], 0)
+            total = tf.add_n(tf.unstack(gather(flat[None], self._replicas)))
             parts = tf.split(total, [shape.num_elements() for shape in shapes])
-            reshaped = (tf.reshape(part, shape) for part, shape in zip(parts, shapes, strict=True))
-            sums |= zip(numbers, reshaped, strict=True)
+            for number, part, shape in zip(numbers, parts, shapes, strict=True):
+                sums[number] = tf.cast(tf.reshape(part, shape), tensors[number].dtype)
         return [sums[number] for number in range(len(tensors))]
-
-    def _gather(self, vector: Tensor) -> Tensor:
-        """Return the vectors of all replicas, of shape (replicas, size)."""
-        rows = tf.raw_ops.CollectiveGatherV2(
-            input=vector[None],
-            group_size=self._replicas,
-            group_key=_GROUP_KEY,
-            instance_key=next(_instances),
-            ordering_token=[],
-        )
-        return tf.ensure_shape(rows, (self._replicas, *vector.shape))
 
 
 def leave_sums_to_trainer(optimizer: keras.Optimizer) -> None:
@@ -78,7 +66,9 @@ def leave_sums_to_trainer(optimizer: keras.Optimizer) -> None:
         if part is None:
             continue
         if not hasattr(part, "_all_reduce_sum_gradients"):
-            raise TrainingError(f"Keras {keras.__version__} cannot train with several replicas: pip install 'raysq'")
+            raise TrainingError(
+                f"Keras {keras.__version__} sums gradients in its own way: pip install 'keras>=3.15,<4'"
+            )
         part._all_reduce_sum_gradients = list
 
 

@@ -52,7 +52,7 @@ class Interconnect(NamedTuple):
 
 
 # Fitted by benchmarks/scaling.py on two cores of one machine; docs/scaling.md has the figures.
-GRPC = Interconnect("gRPC", 0.45e-3, 0.6e9, gathers=True)
+GRPC = Interconnect("gRPC", 0.32e-3, 1.1e9, gathers=True)
 # A port of 400 Gbit/s for each GPU, of which 80 % reach the sum; NCCL has passed sums along trees since 2.4. Not
 # measured by raysq: docs/scaling.md names the source.
 NCCL = Interconnect("NCCL", 10e-6, 40e9, trees=True)

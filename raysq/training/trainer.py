@@ -92,7 +92,7 @@ class Trainer:
         self._predictions = tf.function(self.model_functions.predictions, jit_compile=self.xla)
         self._broadcast = tf.function(self._from_chief, input_signature=[tf.TensorSpec((), tf.float32)])
         # An optimizer passes over its variables a dozen times, XLA once: three times faster beyond the CPU caches.
-        # With several replicas the optimizer's all-reduce must stay outside of XLA. A user's own may not compile.
+        # Mirrored variables are updated outside of XLA. An optimizer of the user's may not compile.
         fused = not on_gpu and not tf.distribute.has_strategy() and settings.xla != "false"
         fused = fused and not self.compilation.own_optimizer and settings.precision == "float32"
         large = sum(int(np.prod(v.shape)) for v in model.trainable_variables) >= LARGE_MODEL

@@ -68,7 +68,7 @@ def _train(
     goodput: GoodputRecorder,
     on_message: Callable[[str], None],
 ) -> dict[str, float]:
-    from raysq.training.exact_exchange import WorkerGroup
+    from raysq.training.exact_exchange import GatherGroup
     from raysq.training.loop import fit
 
     dataset = dataset or Dataset.open(run.config.data)
@@ -77,7 +77,7 @@ def _train(
     exact = bool(run.config.train_settings().exact)
     scope = nullcontext() if exact or strategy is None else strategy.scope()
     with scope, CheckpointWriter(background=callbacks.background_checkpoints) as writer:
-        trainer = open_trainer(run, dataset, *([WorkerGroup.of(strategy)] if exact else []))
+        trainer = open_trainer(run, dataset, *([GatherGroup.of(strategy)] if exact else []))
         trainer.calls = callbacks.calls
         state = TrainState()
         damages: list[str] = []

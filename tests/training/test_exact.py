@@ -13,7 +13,7 @@ from raysq.data.dataset import Dataset
 from raysq.errors import UsageError
 from raysq.training import checkpoint
 from raysq.training.evaluation import evaluate
-from raysq.training.exact_exchange import Packing, WorkerGroup
+from raysq.training.exact_exchange import GatherGroup, Packing
 from raysq.training.open_trainer import open_trainer
 from raysq.training.run_config import resolve_config
 from raysq.training.runtime import configure
@@ -93,7 +93,7 @@ def test_where_python_does_not_tell_a_process_its_cores_the_exact_mode_takes_all
 def test_several_devices_of_a_worker_are_refused():
     strategy = SimpleNamespace(cluster_resolver=None, extended=SimpleNamespace(worker_devices=["GPU:0", "GPU:1"]))
     with pytest.raises(UsageError, match="one device for each worker, and a worker has 2"):
-        WorkerGroup.of(strategy)
+        GatherGroup.of(strategy)
 
 
 def test_all_bits_pass_the_exchange():
