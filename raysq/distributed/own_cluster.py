@@ -28,7 +28,8 @@ def options() -> dict[str, Any] | None:
     """Return the options with which this process has started the Ray that it is connected to; None if it joined it."""
     from ray._private import worker
 
-    return None if _started is None or worker._global_node is not _started[0] else _started[1]
+    node = worker._global_node
+    return None if node is None or _started is None or node is not _started[0] else _started[1]
 
 
 def lost_server() -> str | None:

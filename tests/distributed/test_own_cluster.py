@@ -69,3 +69,10 @@ def test_ray_starts_by_itself_again_after_the_next_start_only(node):
 def test_ray_that_was_joined_is_left_alone(node, monkeypatch):
     monkeypatch.setattr(worker, "_global_node", Node())
     assert own_cluster.options() is None and own_cluster.lost_server() is None
+
+
+def test_ray_that_ended_without_a_trace_is_nobodys(node, monkeypatch):
+    """`ray.init` left no node, or it was shut down since."""
+    monkeypatch.setattr(worker, "_global_node", None)
+    own_cluster.record({})
+    assert own_cluster.options() is None and own_cluster.lost_server() is None
