@@ -19,7 +19,8 @@ def record(options: dict[str, Any]) -> None:
     global _started, _auto_connect
     from ray._private import auto_init_hook, worker
 
-    _started = worker._global_node, options
+    node = worker._global_node
+    _started = None if node is None else (node, options)
     if _auto_connect is not None:
         auto_init_hook.enable_auto_connect, _auto_connect = _auto_connect, None
 
@@ -28,8 +29,7 @@ def options() -> dict[str, Any] | None:
     """Return the options with which this process has started the Ray that it is connected to; None if it joined it."""
     from ray._private import worker
 
-    node = worker._global_node
-    return None if node is None or _started is None or node is not _started[0] else _started[1]
+    return None if _started is None or worker._global_node is not _started[0] else _started[1]
 
 
 def lost_server() -> str | None:
