@@ -76,5 +76,5 @@ def test_ray_that_ended_without_a_trace_is_nobodys(node, monkeypatch):
     monkeypatch.setattr(worker, "_global_node", None)
     own_cluster.record({})
     assert own_cluster.options() is None
-    monkeypatch.setattr(own_cluster, "options", lambda: {})
+    monkeypatch.setattr(own_cluster, "options", dict)
     assert own_cluster.lost_server() is None
