@@ -18,8 +18,9 @@ from raysq.errors import TrainingError, UsageError
 from raysq.problems.specs import BatchSource, Objective
 from raysq.training.batch_feed import BatchFeed
 from raysq.training.compilation import take_results
-from raysq.training.exact_exchange import GatherGroup, Packing, TreeSum, Vectors, isolated
+from raysq.training.exact_exchange import GatherGroup, TreeSum, isolated
 from raysq.training.exact_sums import block
+from raysq.training.packing import Packing, Vectors
 from raysq.training.replica_batches import ReplicaInfo
 from raysq.training.settings import TrainSettings
 from raysq.training.trainer import Trainer

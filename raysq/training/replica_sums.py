@@ -7,10 +7,11 @@ import tensorflow as tf
 
 from raysq.errors import TrainingError
 from raysq.training.gather import gather
+from raysq.training.packing import Packing
 from raysq.training.scaling import gathers
 
 # bfloat16 has no collective gather on CPUs; it is added as float32.
-_WIDER = {tf.bfloat16: tf.float32}
+_WIDER = {"bfloat16": "float32"}
 
 Tensor = Any  # TensorFlow has no types
 
@@ -40,17 +41,9 @@ class ReplicaSums:
         if not (self._may_gather and gathers(size, self._replicas)):
             summed = tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, tensors)
             return list(summed)
-        sums: dict[int, Tensor] = {}
-        dtypes = [_WIDER.get(tensor.dtype, tensor.dtype) for tensor in tensors]
-        for dtype in dict.fromkeys(dtypes):
-            numbers = [number for number, other in enumerate(dtypes) if other == dtype]
-            shapes = [tensors[number].shape for number in numbers]
-            flat = tf.concat([tf.reshape(tf.cast(tensors[number], dtype), [-1]) for number in numbers], 0)
-            total = tf.add_n(tf.unstack(gather(flat[None], self._replicas)))
-            parts = tf.split(total, [shape.num_elements() for shape in shapes])
-            for number, part, shape in zip(numbers, parts, shapes, strict=True):
-                sums[number] = tf.cast(tf.reshape(part, shape), tensors[number].dtype)
-        return [sums[number] for number in range(len(tensors))]
+        packing = Packing(tensors, _WIDER)
+        totals = [tf.add_n(tf.unstack(gather(vector[None], self._replicas))) for vector in packing.pack(tensors)]
+        return packing.unpack(tuple(totals))
 
 
 def leave_sums_to_trainer(optimizer: keras.Optimizer) -> None:

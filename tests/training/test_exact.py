@@ -13,8 +13,9 @@ from raysq.data.dataset import Dataset
 from raysq.errors import UsageError
 from raysq.training import checkpoint
 from raysq.training.evaluation import evaluate
-from raysq.training.exact_exchange import GatherGroup, Packing
+from raysq.training.exact_exchange import GatherGroup
 from raysq.training.open_trainer import open_trainer
+from raysq.training.packing import Packing
 from raysq.training.run_config import resolve_config
 from raysq.training.runtime import configure
 from raysq.training.settings import TrainSettings
