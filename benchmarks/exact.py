@@ -14,7 +14,6 @@ import hashlib
 import json
 import os
 import signal
-import socket
 import statistics
 import subprocess
 import sys
@@ -24,6 +23,8 @@ from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+
+from scaling import free_addresses
 
 CANONICAL = 8
 SHARED = {"epochs": 2, "exact": CANONICAL, "checkpoint_steps": 4}
@@ -79,12 +80,7 @@ def normalized_cnn(inputs, *, filters: int = 16, dropout: float = 0.3):
 
 def train(run: Any, workers: int, kill_at: int = 0) -> None:
     """Train a run with worker processes. With `kill_at`, one of them kills itself at that step, and the others end."""
-    sockets = [socket.socket() for _ in range(workers)]
-    for each in sockets:
-        each.bind(("127.0.0.1", 0))
-    addresses = [f"127.0.0.1:{each.getsockname()[1]}" for each in sockets]
-    for each in sockets:
-        each.close()
+    addresses = free_addresses(workers)
     members = []
     for rank in range(workers):
         environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}

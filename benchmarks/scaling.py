@@ -74,7 +74,7 @@ class Side:
         timeline: bool = False,
     ):
         context = multiprocessing.get_context("spawn")
-        addresses = _free_addresses(workers) if together and workers > 1 else []
+        addresses = free_addresses(workers) if together and workers > 1 else []
         batch = case.batch if together else -(-case.batch // workers)
         self.pipes, self.processes = [], []
         for rank in range(workers):
@@ -100,7 +100,8 @@ class Side:
             process.join(30)
 
 
-def _free_addresses(count: int) -> list[str]:
+def free_addresses(count: int) -> list[str]:
+    """Return addresses of this host that nothing listens at."""
     with contextlib.ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
         for opened in sockets:
@@ -172,21 +173,12 @@ def _bare_collective(trainer: Any, numbers: int, ours: bool) -> Any:
     """Return a function that sums vectors over the replicas, as many times as asked."""
     import tensorflow as tf
 
-    def step(value: Any) -> Any:
-        vector = tf.fill([numbers], value)
-        if ours:
-            return tf.reduce_max(trainer.sums([vector])[0])
-        return tf.reduce_max(tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, vector))
+    from raysq.training.step_costs import repeated_sums
 
-    @tf.function(input_signature=[tf.TensorSpec((), tf.int32)])
-    def steps(count: Any) -> Any:
-        value = tf.constant(1.0)
-        for _ in tf.range(count):
-            results = trainer.strategy.run(step, args=(value,))
-            value = trainer.strategy.experimental_local_results(results)[0] / trainer.replicas
-        return value
+    def all_reduce(vector: Any) -> Any:
+        return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, vector)
 
-    return lambda count: float(steps(tf.constant(count)))
+    return repeated_sums(trainer, numbers, (lambda vector: trainer.sums([vector])[0]) if ours else all_reduce)
 
 
 def measure(case: Case, pairs: int) -> dict[str, Any]:

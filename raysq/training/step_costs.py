@@ -51,17 +51,7 @@ def measure_step_cost(trainer: Trainer, seconds: float, remaining_steps: int) ->
 
     size = trainer.model_functions.summed_bytes() // 4
 
-    def sum_step(value: Tensor) -> Tensor:
-        return tf.reduce_max(trainer.sums([tf.fill([size], value)])[0])
-
-    def sum_steps(steps: Tensor) -> Tensor:
-        value = tf.constant(1.0)
-        for _ in tf.range(steps):
-            results = trainer.strategy.run(sum_step, args=(value,))
-            value = trainer.strategy.experimental_local_results(results)[0] / trainer.replicas
-        return value
-
-    sum_function = tf.function(sum_steps, input_signature=[tf.TensorSpec((), tf.int32)])
+    sum_steps = repeated_sums(trainer, size, lambda vector: trainer.sums([vector])[0])
 
     def seconds_of(run: Callable[[], float]) -> float:
         run()  # traces
@@ -70,5 +60,28 @@ def measure_step_cost(trainer: Trainer, seconds: float, remaining_steps: int) ->
         return (time.perf_counter() - started) / repeats
 
     compute = seconds_of(lambda: float(trainer.call(gradient_steps, "train", batches)))
-    communication = seconds_of(lambda: float(sum_function(tf.constant(repeats))))
+    communication = seconds_of(lambda: sum_steps(repeats))
     return StepCost(trainer.replicas, compute, communication)
+
+
+def repeated_sums(trainer: Trainer, size: int, add: Callable[[Tensor], Tensor]) -> Callable[[int], float]:
+    """Return a function that sums a vector over the replicas as many times as asked, in one compiled call.
+
+    Args:
+        trainer: trainer whose strategy runs the sums.
+        size: length of the vector.
+        add: sum of a float32 vector over the replicas, in replica context.
+    """
+
+    def step(value: Tensor) -> Tensor:
+        return tf.reduce_max(add(tf.fill([size], value)))
+
+    def steps(count: Tensor) -> Tensor:
+        value = tf.constant(1.0)
+        for _ in tf.range(count):
+            results = trainer.strategy.run(step, args=(value,))
+            value = trainer.strategy.experimental_local_results(results)[0] / trainer.replicas
+        return value
+
+    function = tf.function(steps, input_signature=[tf.TensorSpec((), tf.int32)])
+    return lambda count: float(function(tf.constant(count)))
