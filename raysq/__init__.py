@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from raysq.api import (
+        ArraySpec,
         Backtest,
         BatchSource,
         Chunk,
@@ -64,6 +65,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [  # the names of raysq.api, which is imported when one of them is first used, and `search_job`
+    "ArraySpec",
     "Backtest",
     "BatchSource",
     "Chunk",

@@ -18,7 +18,7 @@ from raysq.inference.predictor import Predictor, load
 from raysq.inference.translate import translate, translate_file
 from raysq.problems import register_problem
 from raysq.problems.base import Metadata, Problem, ReportModel, RowContext
-from raysq.problems.specs import BatchSource, InputSpec, ModelSpec, Objective, OutputMetric
+from raysq.problems.specs import ArraySpec, BatchSource, InputSpec, ModelSpec, Objective, OutputMetric
 from raysq.report.page import write_report
 from raysq.tasks import register_task
 from raysq.tasks.prepare import prepare
@@ -31,6 +31,7 @@ from raysq.tuning.experiment import Experiment, experiments
 from raysq.tuning.search import tune
 
 __all__ = [
+    "ArraySpec",
     "Backtest",
     "BatchSource",
     "Chunk",

@@ -69,7 +69,7 @@ def export(
         _need_onnx()
     model = Predictor(run).model
     x = _some_input(model)
-    wanted = np.asarray(model(x), np.float32)  # first: Keras exports to some forms only models that were called
+    wanted = _flat(model(x))  # first: Keras exports to some forms only models that were called
     with atomic_write(target, "choose another --output") as partial:
         _check(_WRITERS[form](model, partial), x, wanted, form)
     files = [target] if target.is_file() else [path for path in target.rglob("*") if path.is_file()]
@@ -133,7 +133,7 @@ def _onnx(model: Any, path: Path) -> Call:
     names = [one.name for one in session.get_inputs()]
 
     def call(x: Any) -> Any:
-        return session.run(None, dict(zip(names, x if isinstance(x, list) else [x], strict=True)))[0]
+        return session.run(None, dict(zip(names, _flat_inputs(model, x), strict=True)))
 
     return call
 
@@ -154,18 +154,36 @@ def _some_input(model: Any) -> Any:
         drawn = source.randint(0, 2, shape) if "int" in tensor.dtype else source.rand(*shape)
         return np.asarray(drawn, tensor.dtype)
 
-    inputs = [made(tensor) for tensor in model.inputs]
-    return inputs[0] if len(inputs) == 1 else inputs
+    import keras
+
+    return made(model.inputs[0]) if len(model.inputs) == 1 else keras.tree.map_structure(made, model.input)
 
 
-def _check(again: Call, x: Any, wanted: np.ndarray, form: str) -> None:
+def _flat_inputs(model: Any, x: Any) -> list[Any]:
+    """Return the inputs in the order of the model's own."""
+    return [x[tensor.name] for tensor in model.inputs] if isinstance(x, dict) else x if isinstance(x, list) else [x]
+
+
+def _flat(outputs: Any) -> list[np.ndarray]:
+    """Return one or more outputs of a model as arrays, those of a dict in the order of their names."""
+    if isinstance(outputs, dict):
+        outputs = [outputs[name] for name in sorted(outputs)]
+    parts = outputs if isinstance(outputs, (list, tuple)) else [outputs]
+    return [np.asarray(part, np.float32) for part in parts]
+
+
+def _check(again: Call, x: Any, wanted: list[np.ndarray], form: str) -> None:
     """Raise DataError if the model that was read back computes something else."""
     try:
-        predictions = np.asarray(again(x), np.float32)
+        predictions = _flat(again(x))
     except (TypeError, ValueError, RuntimeError) as error:
         reason = str(error).strip().splitlines()[0]
         raise DataError(f"the model in form {form!r} does not run when it is read back ({reason})") from None
-    if predictions.shape != wanted.shape or not np.allclose(predictions, wanted, rtol=_TOLERANCE, atol=_TOLERANCE):
+    same = len(predictions) == len(wanted) and all(
+        found.shape == right.shape and np.allclose(found, right, rtol=_TOLERANCE, atol=_TOLERANCE)
+        for found, right in zip(predictions, wanted, strict=True)
+    )
+    if not same:
         raise DataError(f"the model in form {form!r} computes something else when it is read back; nothing is kept")
 
 

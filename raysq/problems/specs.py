@@ -16,8 +16,15 @@ if TYPE_CHECKING:
 class BatchSource(Protocol):
     """The examples of one split. An example is an integer, and a batch is a function of a vector of integers.
 
+    x and y are arrays, or dicts of arrays by name for several inputs or outputs.
+
     A source with partly observed outputs also returns a mask from `gather`. Its attribute `shares` then holds the share
-    of observed outputs of each example, above 0. Losses and metrics are means over observed outputs.
+    of observed outputs of each example, above 0. Losses and metrics are means over observed outputs. Where y is a dict,
+    `shares` is a dict with a vector for each output that has a mask, and a share may be 0.
+
+    The attribute `weights`, if present, is a float32 vector with the weight of each example, at least 0, in the loss
+    and in `Objective.weighted_metrics`. The loss is the sum of weighted losses over the number of examples, as with
+    `sample_weight` of Keras.
     """
 
     @property
@@ -48,9 +55,27 @@ class BatchSource(Protocol):
                 the graph and the host.
 
         Returns:
-            `(x, y)`, or `(x, y, observed)` with 1 for each observed output and 0 for each other one.
+            `(x, y)`, or `(x, y, observed)` with 1 for each observed output and 0 for each other one. `observed` has the
+            structure of y; the entry of an output of a dict is None where all of its values are observed.
         """
         ...
+
+
+@dataclass(frozen=True)
+class ArraySpec:
+    """Shape and type of one of several inputs or outputs.
+
+    Attributes:
+        shape: shape of one example, without the batch dimension.
+        dtype: name of the dtype. Defaults to "float32".
+        categories: number of ids of an integer category, where 0 is the unknown; None for other values.
+        extra: further values that the problem's builders need.
+    """
+
+    shape: tuple[int, ...]
+    dtype: str = "float32"
+    categories: int | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -58,12 +83,16 @@ class InputSpec:
     """Shapes and names of the data, passed to a model builder.
 
     Attributes:
-        shape: shape of one x, without the batch dimension.
+        shape: shape of one x, without the batch dimension; `()` where there are several inputs.
         outputs: number of values to predict.
         output_shape: shape of one prediction, without the batch dimension. Defaults to `(outputs,)`.
         names: name of each input feature.
         targets: feature index of each value to predict.
         extra: further values that the problem's builders need.
+        inputs: named inputs, in order. x is a dict of arrays by these names where there are several, and a bare array
+            otherwise. Empty for problems of one unnamed input.
+        targets_by_name: named outputs, in order. y is a dict of arrays by these names where there are several, and a
+            bare array otherwise. Empty for problems of one unnamed output.
     """
 
     shape: tuple[int, ...]
@@ -72,6 +101,8 @@ class InputSpec:
     targets: tuple[int, ...] = ()
     extra: Mapping[str, Any] = field(default_factory=dict)
     output_shape: tuple[int, ...] = ()
+    inputs: Mapping[str, ArraySpec] = field(default_factory=dict)
+    targets_by_name: Mapping[str, ArraySpec] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not self.output_shape:
@@ -120,11 +151,12 @@ class OutputMetric:
     """A metric of one output.
 
     Attributes:
-        output: index of the output.
-        metric: a value as in `Objective.metrics`, for y of shape `(batch, 1)` and the predictions of this output.
+        output: name of the output where y is a dict, else the index of a column of y.
+        metric: a value as in `Objective.metrics`, for y and the predictions of this output. For a column, y has the
+            shape `(batch, 1)`.
     """
 
-    output: int
+    output: int | str
     metric: Any
 
 
@@ -133,10 +165,17 @@ class Objective:
     """Loss and metrics of a problem.
 
     Attributes:
-        loss: name of a Keras loss, or a function `(y, prediction) -> loss of each example`.
+        loss: name of a Keras loss, or a function `(y, prediction) -> loss of each example`. Where y is a dict, a dict
+            of these by output. An output without a loss is not trained.
         metrics: metrics by their suffix in metrics.jsonl. A metric is the name of a Keras metric, a function
-            `(y, prediction) -> values of each example`, or an `OutputMetric` that applies either to one output.
+            `(y, prediction) -> values of each example`, or an `OutputMetric` that applies either to one output. Where y
+            is a dict, all are of the class `OutputMetric`.
+        loss_weights: factors of the losses in their sum, by output. Defaults to None, for 1 each.
+        weighted_metrics: suffixes of the metrics that weigh examples as `BatchSource.weights` says. Others weigh all
+            examples alike.
     """
 
     loss: Any
     metrics: Mapping[str, Any]
+    loss_weights: Mapping[str, float] | None = None
+    weighted_metrics: tuple[str, ...] = ()

@@ -12,23 +12,38 @@ from raysq.training.settings import OPTIMIZER_SETTINGS, TrainSettings
 
 
 @dataclass(frozen=True)
+class OutputLoss:
+    """Loss of one output.
+
+    Attributes:
+        function: function `(y, prediction)` that returns unreduced losses of shape `(batch, ...)`.
+        weight: factor of the loss in the sum over all outputs; None for 1.
+    """
+
+    function: Callable[[Any, Any], Any]
+    weight: float | None = None
+
+
+@dataclass(frozen=True)
 class Compilation:
     """Loss, optimizer and metrics of a model.
 
     Attributes:
         optimizer: optimizer of all trainable variables.
-        loss: function `(y, prediction)` that returns unreduced losses of shape `(batch, ...)`. None where the model's
-            `compute_loss` returns one number for a batch.
+        losses: losses by output, "" for the only one. None where the model's `compute_loss` returns one number for a
+            batch.
         metrics: metrics by name. A value is a Keras metric, its name, or a function `(y, prediction)` that returns
-            a value for each example.
+            a value for each example. An `OutputMetric` holds one of these for one output.
+        weighted_metrics: names of metrics that weigh examples as the data say; others weigh all alike.
         own_optimizer: whether the optimizer comes from a model that the user compiled.
         whole_batches: whether loss or metrics are the user's and may relate the rows of a batch to each other. They
             then receive batches without padding rows and without weights.
     """
 
     optimizer: keras.Optimizer
-    loss: Callable[[Any, Any], Any] | None
+    losses: Mapping[str, OutputLoss] | None
     metrics: Mapping[str, Any]
+    weighted_metrics: tuple[str, ...] = ()
     own_optimizer: bool = False
     whole_batches: bool = False
 
@@ -37,10 +52,24 @@ class Compilation:
         """Names of training settings that the model's own optimizer decides."""
         return OPTIMIZER_SETTINGS if self.own_optimizer else ()
 
+    @property
+    def loss_names(self) -> dict[str, str]:
+        """Names in an epoch's record of the losses of each output, where there are several."""
+        several = self.losses is not None and len(self.losses) > 1
+        return {output: f"{output}_loss" for output in self.losses or ()} if several else {}
+
 
 def compile_objective(objective: Objective, settings: TrainSettings, total_steps: int) -> Compilation:
     """Return the compilation of a model that was not compiled, from the objective and the settings."""
-    return Compilation(make_optimizer(settings, total_steps), keras.losses.get(objective.loss), dict(objective.metrics))
+    by_output = objective.loss if isinstance(objective.loss, Mapping) else {"": objective.loss}
+    factors = objective.loss_weights or {}
+    losses = {
+        output: OutputLoss(keras.losses.get(loss), factors.get(output))
+        for output, loss in by_output.items()
+        if loss is not None
+    }
+    optimizer = make_optimizer(settings, total_steps)
+    return Compilation(optimizer, losses, dict(objective.metrics), objective.weighted_metrics)
 
 
 def has_max_pooling(model: keras.Model) -> bool:
@@ -80,15 +109,11 @@ def make_optimizer(settings: TrainSettings, total_steps: int) -> keras.Optimizer
     return optimizer
 
 
-def make_metrics(named: Mapping[str, Any]) -> dict[str, keras.Metric]:
-    """Return Keras metrics by name, the mean loss first.
-
-    Args:
-        named: metrics by name. A value is a Keras metric, its name, or a function `(y, prediction)` that returns a
-            value for each example. An `OutputMetric` holds one of these for one output.
-    """
-    metrics: dict[str, keras.Metric] = {"loss": keras.metrics.Mean(name="loss")}
-    for name, value in named.items():
+def make_metrics(compilation: Compilation) -> dict[str, keras.Metric]:
+    """Return Keras metrics by name: the mean loss, those of each of several outputs, and the metrics."""
+    losses = ("loss", *compilation.loss_names.values())
+    metrics: dict[str, keras.Metric] = {name: keras.metrics.Mean(name=name) for name in losses}
+    for name, value in compilation.metrics.items():
         metric = keras.metrics.get(value.metric if isinstance(value, OutputMetric) else value)
         is_metric = isinstance(metric, keras.Metric)
         metrics[name] = metric if is_metric else keras.metrics.MeanMetricWrapper(metric, name=name)

@@ -16,7 +16,7 @@ import tensorflow as tf
 
 from raysq.errors import TrainingError, UsageError
 from raysq.problems.specs import BatchSource, Objective
-from raysq.training.batch_feed import BatchFeed
+from raysq.training.batch_feed import Batch, BatchFeed
 from raysq.training.compilation import take_results
 from raysq.training.exact_exchange import GatherGroup, TreeSum, isolated
 from raysq.training.exact_sums import block
@@ -121,15 +121,17 @@ class ExactTrainer(Trainer):
 
     def _train_replica(self, feed: BatchFeed, batch: Tensor, weights: Tensor, total: Tensor, seeds: Tensor) -> Vectors:
         """Return loss, gradients, moving statistics and changes of the metrics of one canonical replica."""
-        x, y, observed = feed.gather(batch)
-        losses, prediction, gradients, moving = self.gradients(x, y, observed, weights, total, seeds)
-        changes = self._metric_changes("train", y, prediction, observed, losses, weights)
-        return self._packings["train"].pack([tf.reduce_sum(losses * weights), *gradients, *moving, *changes])
+        gathered = feed.gather(batch)
+        losses, prediction, gradients, moving = self.gradients(gathered, weights, total, seeds)
+        changes = self._metric_changes("train", gathered, prediction, losses, weights)
+        return self._packings["train"].pack([tf.reduce_sum(losses["loss"] * weights), *gradients, *moving, *changes])
 
-    def _metric_changes(self, mode: str, *batch: Tensor) -> list[Tensor]:
+    def _metric_changes(
+        self, mode: str, batch: Batch, prediction: Tensor, losses: dict[str, Tensor], weights: Tensor
+    ) -> list[Tensor]:
         """Return what a batch adds to the variables of the metrics."""
         changes: list[Tensor] = []
-        for metric, arguments in self._metric_arguments(mode, *batch):
+        for metric, arguments in self._metric_arguments(mode, batch, prediction, losses, weights):
             before = self._initial[mode][len(changes) : len(changes) + len(metric.variables)]
             after = metric.stateless_update_state(before, *arguments)
             changes += [new - old for new, old in zip(after, before, strict=True)]
@@ -158,12 +160,12 @@ class ExactTrainer(Trainer):
                     vector.assign_add(value)
 
     def _eval_replica(self, feed: BatchFeed, batch: Tensor, weights: Tensor) -> Vectors:
-        x, y, observed = feed.gather(batch)
+        gathered = feed.gather(batch)
         # Keras's recurrent layers draw dropout masks in evaluation too, without using them. Their generators would then
         # differ between workers.
         with keras.StatelessScope():
-            losses, prediction = self._predictions(x, y, observed)
-        return self._packings["eval"].pack(self._metric_changes("eval", y, prediction, observed, losses, weights))
+            losses, prediction = self._predictions(gathered)
+        return self._packings["eval"].pack(self._metric_changes("eval", gathered, prediction, losses, weights))
 
     def _assign_evaluated(self) -> None:
         """Assign the sums over all canonical replicas to the metrics."""

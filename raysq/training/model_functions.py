@@ -6,8 +6,10 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from raysq.training.batch_feed import Batch
 from raysq.training.compilation import Compilation
 from raysq.training.observed import per_example
+from raysq.training.outputs import match_outputs, pick
 from raysq.training.own_compilation import batch_loss
 
 Tensor = Any  # TensorFlow has no types
@@ -47,21 +49,19 @@ class ModelFunctions:
         return sum(math.prod(v.shape) * tf.as_dtype(v.dtype).size for v in variables)
 
     def gradients(
-        self, x: Tensor, y: Tensor, observed: Tensor, weights: Tensor, total: Tensor, seeds: Tensor
-    ) -> tuple[Tensor, Tensor, list[Tensor], list[Tensor]]:
+        self, batch: Batch, weights: Tensor, total: Tensor, seeds: Tensor
+    ) -> tuple[dict[str, Tensor], Tensor, list[Tensor], list[Tensor]]:
         """Return losses, predictions and gradients of one replica's part of a batch.
 
         Args:
-            x: inputs.
-            y: targets.
-            observed: mask of observed outputs, or None.
-            weights: weights of the examples, 0 for padding, of shape (batch,).
-            total: sum of the weights over all replicas.
+            batch: inputs, targets, and what they weigh.
+            weights: how much each example counts, 0 for padding, of shape (batch,).
+            total: sum of `weights` over all replicas.
             seeds: seed of each random generator.
 
         Returns:
-            The loss of each example, the predictions, the gradients of the trainable variables, and the new values of
-            `moving_variables`.
+            The losses of each example by name of their metric, the predictions in the structure of the targets, the
+            gradients of the trainable variables, and the new values of `moving_variables`.
         """
         trainable = [tf.convert_to_tensor(v.value) for v in self.model.trainable_variables]
         others = [tf.convert_to_tensor(v.value) for v in self.model.non_trainable_variables]
@@ -69,15 +69,15 @@ class ModelFunctions:
             others[generator] = tf.cast(seeds[number], others[generator].dtype)
         with tf.GradientTape() as tape:
             tape.watch(trainable)
-            prediction, others, penalties, loss = self._stateless(trainable, others, x, y)
+            prediction, others, penalties, loss = self._stateless(trainable, others, batch)
             if loss is None:
-                losses = self._per_example(y, prediction, observed)
-                loss = tf.reduce_sum(losses * weights) / total
+                losses = self._losses(batch, prediction)
+                loss = tf.reduce_sum(losses["loss"] * weights) / total
                 if penalties:
                     # Every replica adds the same penalty and gradients are summed over replicas, so divide it.
                     loss += tf.add_n([tf.cast(penalty, loss.dtype) for penalty in penalties]) / self.replicas
             else:
-                losses = tf.fill(tf.shape(weights), loss)
+                losses = {"loss": tf.fill(tf.shape(weights), loss)}
             loss = self.compilation.optimizer.scale_loss(loss)
         gradients = tape.gradient(loss, trainable, unconnected_gradients=tf.UnconnectedGradients.ZERO)
         gradients = [tf.convert_to_tensor(gradient) for gradient in gradients]
@@ -85,15 +85,16 @@ class ModelFunctions:
         moving = [value for number, value in enumerate(others) if number not in generators and value.dtype.is_floating]
         return losses, prediction, gradients, moving
 
-    def predictions(self, x: Tensor, y: Tensor, observed: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the loss of each example and the predictions, without dropout."""
-        prediction = self.model(x, training=False)
-        if self.compilation.loss is None:
-            loss = tf.cast(batch_loss(self.model, x, y, prediction, training=False), tf.float32)
-            return tf.fill(tf.shape(prediction)[:1], loss), prediction
-        return self._per_example(y, prediction, observed), prediction
+    def predictions(self, batch: Batch) -> tuple[dict[str, Tensor], Tensor]:
+        """Return the losses of each example and the predictions, without dropout; see `gradients`."""
+        raw = self.model(batch.x, training=False)
+        prediction = match_outputs(raw, batch.y, self.model)
+        if self.compilation.losses is None:
+            loss = tf.cast(batch_loss(self.model, batch, raw, training=False), tf.float32)
+            return {"loss": tf.fill(tf.shape(tf.nest.flatten(raw)[0])[:1], loss)}, prediction
+        return self._losses(batch, prediction), prediction
 
-    def _stateless(self, trainable: list[Tensor], others: list[Tensor], x: Tensor, y: Tensor) -> tuple[Any, ...]:
+    def _stateless(self, trainable: list[Tensor], others: list[Tensor], batch: Batch) -> tuple[Any, ...]:
         """Call the model with given values of its variables.
 
         `Model.stateless_call` bypasses `__call__`, so dropout in a subclassed model would not see `training=True`.
@@ -107,13 +108,27 @@ class ModelFunctions:
         variables = [*model.trainable_variables, *model.non_trainable_variables]
         mapping = list(zip(variables, [*trainable, *others], strict=True))
         with keras.StatelessScope(state_mapping=mapping, collect_losses=True) as scope:
-            prediction = model(x, training=True)
+            raw = model(batch.x, training=True)
             penalties = model.losses
-            if self.compilation.loss is None:
-                loss = tf.cast(batch_loss(model, x, y, prediction, training=True), tf.float32)
+            if self.compilation.losses is None:
+                loss = tf.cast(batch_loss(model, batch, raw, training=True), tf.float32)
+        prediction = match_outputs(raw, batch.y, model)
         return prediction, [scope.get_current_value(v) for v in model.non_trainable_variables], penalties, loss
 
-    def _per_example(self, y: Tensor, prediction: Tensor, observed: Tensor) -> Tensor:
-        """Return the loss of each example, of shape (batch,); unreduced, so that padding can have weight 0."""
-        assert self.compilation.loss is not None
-        return per_example(self.compilation.loss, y, prediction, observed)
+    def _losses(self, batch: Batch, prediction: Tensor) -> dict[str, Tensor]:
+        """Return the losses of each example, of shape (batch,), by name of their metric.
+
+        They are unreduced, so that padding can have weight 0. "loss" is the sum over outputs.
+        """
+        assert self.compilation.losses is not None
+        losses: dict[str, Tensor] = {}
+        terms = []
+        for output, loss in self.compilation.losses.items():
+            of_output = batch.output(output)
+            values = per_example(loss.function, of_output.y, pick(prediction, output), of_output.observed)
+            if (factors := batch.loss_weight(output)) is not None:
+                values *= factors
+            if name := self.compilation.loss_names.get(output):
+                losses[name] = values
+            terms.append(values if loss.weight is None else values * loss.weight)
+        return {"loss": terms[0] if len(terms) == 1 else tf.add_n(terms), **losses}

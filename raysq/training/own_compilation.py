@@ -11,7 +11,8 @@ from keras import ops
 from raysq.errors import UsageError
 from raysq.problems.specs import BatchSource, Objective
 from raysq.training import observed
-from raysq.training.compilation import Compilation, compile_objective, make_optimizer
+from raysq.training.batch_feed import Batch
+from raysq.training.compilation import Compilation, OutputLoss, compile_objective, make_optimizer
 from raysq.training.settings import TrainSettings
 from raysq.training.user_code import is_own, user_errors
 from raysq.training.validation import overridden, sample
@@ -51,18 +52,20 @@ def compilation_of(
     compiled = bool(getattr(model, "compiled", False))
     if not compiled and overridden(model, "compute_loss") is None:
         return compile_objective(objective, settings, total_steps)
-    x, y = sample(splits["train"])
+    batch = sample(splits["train"])
+    if isinstance(batch.y, Mapping):
+        raise UsageError(f"model {name!r} is compiled, and the data have several targets: leave compile() out")
     # Why loss and metrics see weighted parts of a batch, for messages; empty where they see whole batches.
     parts = f"{replicas} workers or devices" if replicas > 1 else ""
     if any(getattr(examples, "shares", None) is not None for examples in splits.values()):
         parts = "data with targets that were not observed"
     given = _arguments(model, name) if compiled else {}
     with user_errors(name, "cannot be called with a batch", everything=True):
-        prediction = model(x, training=False)
+        prediction = model(batch.x, training=False)
     optimizer = model.optimizer if compiled else make_optimizer(settings, total_steps)
     if compiled:
         _validate_optimizer(optimizer, name, replicas)
-    loss: Callable[[Any, Any], Any] | None = None
+    losses: dict[str, OutputLoss] | None = None
     if owner := overridden(model, "compute_loss"):
         if parts:
             raise UsageError(
@@ -72,24 +75,29 @@ def compilation_of(
         if not compiled:  # for `super().compute_loss`
             model.compile(optimizer=optimizer, loss=objective.loss)
         with user_errors(name, "fails in compute_loss", everything=True):
-            value = batch_loss(model, x, y, prediction, training=False)
+            value = batch_loss(model, batch, prediction, training=False)
             _validate_batch_loss(value, name)
     elif given.get("loss") is None:
         raise UsageError(f"model {name!r} is compiled without a loss: compile it with one, or not at all")
     else:
-        loss = _own_loss(given["loss"], name, y, prediction, mask=parts.startswith("data"))
-    metrics = _own_metrics(given.get("metrics"), name, y, prediction) if compiled else dict(objective.metrics)
+        loss = _own_loss(given["loss"], name, batch.y, prediction, mask=parts.startswith("data"))
+        losses = {"": OutputLoss(loss)}
+    metrics = _own_metrics(given.get("metrics"), name, batch.y, prediction) if compiled else dict(objective.metrics)
     if compiled:
         for key, metric in metrics.items():
-            _validate_metric(metric, key, name, y, prediction, parts)
-    return Compilation(optimizer, loss, metrics, compiled, whole_batches=not parts)
+            _validate_metric(metric, key, name, batch.y, prediction, parts)
+    return Compilation(optimizer, losses, metrics, own_optimizer=compiled, whole_batches=not parts)
 
 
-def batch_loss(model: keras.Model, x: Any, y: Any, prediction: Any, *, training: bool) -> Any:
-    """Return the loss of a batch from the model's own `compute_loss`, called as Keras calls it."""
+def batch_loss(model: keras.Model, batch: Batch, prediction: Any, *, training: bool) -> Any:
+    """Return the loss of a batch from the model's own `compute_loss`, called as Keras calls it.
+
+    `prediction` is the result of calling the model.
+    """
     parameters = inspect.signature(model.compute_loss).parameters
     named = "training" in parameters or any(part.kind is part.VAR_KEYWORD for part in parameters.values())
-    return model.compute_loss(x, y, prediction, None, **({"training": training} if named else {}))
+    weights = (batch.sample_weight or {}).get("")
+    return model.compute_loss(batch.x, batch.y, prediction, weights, **({"training": training} if named else {}))
 
 
 def _arguments(model: keras.Model, name: str) -> Mapping[str, Any]:

@@ -96,7 +96,8 @@ class ReplicaBatches:
                 with tf.device(self._replica_info.device):
                     self._placed[id(array)] = array, tf.constant(array)
             placed[key] = self._placed[id(array)][1]
-        return BatchFeed(examples, placed)
+        with tf.device(self._replica_info.device):
+            return BatchFeed(examples, placed)
 
     def train(self, first_step: int, steps: int) -> tuple[Any, ...]:
         """Return the batches of global steps `[first_step, first_step + steps)`.
@@ -125,9 +126,14 @@ class ReplicaBatches:
         return self.feeds["train"].batch(rows), weights, totals, seeds
 
     def _weights(self, split: str, rows: np.ndarray) -> np.ndarray:
-        """Return the weight of each example: the share of its outputs that were observed."""
+        """Return how much each example counts: the share of its outputs that were observed.
+
+        Shares of several outputs by name are part of the batch; see `raysq.training.batch_feed.sample_weights`.
+        """
         shares = getattr(self._splits[split], "shares", None)
-        return np.ones(rows.shape, np.float32) if shares is None else shares[rows].astype(np.float32)
+        if shares is None or isinstance(shares, Mapping):
+            return np.ones(rows.shape, np.float32)
+        return np.asarray(shares[rows], np.float32)
 
     def evaluation(self, split: str, size: int, *, padded: bool = True) -> Iterator[tuple[Any, np.ndarray]]:
         """Iterate once over all examples of a split, up to 16 batches at a time.

@@ -38,8 +38,7 @@ def measure_step_cost(trainer: Trainer, seconds: float, remaining_steps: int) ->
         def step(*arguments: Tensor) -> Tensor:
             rows, row_weights, total, step_seeds = arguments
             replica, rows, row_weights = trainer.local_rows(rows, row_weights)
-            x, y, observed = feed.gather(rows)
-            results = trainer.gradients(x, y, observed, row_weights, total, step_seeds[replica])
+            results = trainer.gradients(feed.gather(rows), row_weights, total, step_seeds[replica])
             return tf.add_n([tf.cast(tf.reduce_sum(gradient), tf.float32) for gradient in results[2]])
 
         total = tf.constant(0.0)

@@ -13,11 +13,12 @@ import tensorflow as tf
 
 from raysq.errors import DataError, TrainingError
 from raysq.problems.specs import BatchSource, Objective, OutputMetric
-from raysq.training.batch_feed import BatchFeed
+from raysq.training.batch_feed import Batch, BatchFeed
 from raysq.training.call_log import CallLog
 from raysq.training.compilation import has_keras_loop, has_max_pooling, make_metrics, make_optimizer, take_results
 from raysq.training.model_functions import ModelFunctions, Tensor
 from raysq.training.observed import for_metric
+from raysq.training.outputs import pick
 from raysq.training.own_compilation import compilation_of
 from raysq.training.replica_batches import ReplicaBatches, ReplicaInfo
 from raysq.training.replica_sums import ReplicaSums, assign_all, leave_sums_to_trainer
@@ -33,8 +34,9 @@ class Trainer:
     Create it inside `strategy.scope()`, like the model.
 
     Args:
-        model: a Keras model with one input and one output. If it is compiled, its loss, optimizer and metrics are
-            used, else those of `objective` and `settings`. A `compute_loss` of its class is used too.
+        model: a Keras model. Several inputs or outputs are matched with the data by name. If it is compiled, its loss,
+            optimizer and metrics are used, else those of `objective` and `settings`. A `compute_loss` of its class is
+            used too.
         splits: batch sources by split; at least "train" and "val".
         settings: training settings.
         seed: seed of the order and of dropout.
@@ -83,7 +85,7 @@ class Trainer:
             leave_sums_to_trainer(self.optimizer)
         metrics = self.compilation.metrics
         self._outputs = {key: metric.output for key, metric in metrics.items() if isinstance(metric, OutputMetric)}
-        self.metrics = {mode: make_metrics(metrics) for mode in ("train", "eval")}
+        self.metrics = {mode: make_metrics(self.compilation) for mode in ("train", "eval")}
         self.model_functions = ModelFunctions(model, self.compilation, self._parts)
         generators = self.model_functions.generators
         self.batches = ReplicaBatches(splits, replica_info, settings.batch_size, seed, generators)
@@ -173,13 +175,13 @@ class Trainer:
 
     def _train_step(self, feed: BatchFeed, batch: Tensor, weights: Tensor, total: Tensor, seeds: Tensor) -> Tensor:
         replica, batch, weights = self.local_rows(batch, weights)
-        x, y, observed = feed.gather(batch)
-        losses, prediction, gradients, moving = self.gradients(x, y, observed, weights, total, seeds[replica])
+        gathered = feed.gather(batch)
+        losses, prediction, gradients, moving = self.gradients(gathered, weights, total, seeds[replica])
         sums = self.sums([*gradients, *moving])
         gradients, moving = sums[: len(gradients)], sums[len(gradients) :]
         self._update(gradients, moving)
-        self._update_metrics("train", y, prediction, observed, losses, weights)
-        return tf.reduce_sum(losses * weights)
+        self._update_metrics("train", gathered, prediction, losses, weights)
+        return tf.reduce_sum(losses["loss"] * weights)
 
     def _update(self, gradients: list[Tensor], moving: list[Tensor]) -> None:
         """Update the model with sums over all parts of a batch."""
@@ -226,14 +228,14 @@ class Trainer:
                 self.call(self._eval_steps, split, (batch, weights))
             return take_results(self.metrics["eval"], f"{split}_")
 
-    def predict(self, split: str) -> tuple[np.ndarray, np.ndarray]:
+    def predict(self, split: str) -> tuple[Any, Any]:
         """Predict all examples of a split, in order. Only for one replica.
 
         Args:
             split: name of the split.
 
         Returns:
-            y and the predictions, each with one row per example.
+            y and the predictions, each an array with one row per example, or a dict of them by output.
 
         Raises:
             DataError: the split has no examples.
@@ -241,9 +243,9 @@ class Trainer:
         self._check_not_empty(split)
         batches = []
         for batch, count in self.batches.single(split, self.settings.eval_batch_size):
-            targets, prediction = self.call(self._predict_step, split, (batch,))
-            batches.append((np.asarray(targets)[:count], np.asarray(prediction)[:count]))
-        targets, predictions = (np.concatenate(parts) for parts in zip(*batches, strict=True))
+            pair = self.call(self._predict_step, split, (batch,))
+            batches.append(tf.nest.map_structure(lambda part, count=count: np.asarray(part)[:count], pair))
+        targets, predictions = tf.nest.map_structure(lambda *parts: np.concatenate(parts), *batches)
         return targets, predictions
 
     def _check_not_empty(self, split: str) -> None:
@@ -251,8 +253,8 @@ class Trainer:
             raise DataError(f"the {split} split has no examples")
 
     def _predict_step(self, feed: BatchFeed, batch: Tensor) -> tuple[Tensor, Tensor]:
-        x, y, observed = feed.gather(batch)
-        return y, self._predictions(x, y, observed)[1]
+        gathered = feed.gather(batch)
+        return gathered.y, self._predictions(gathered)[1]
 
     def _eval_steps(self, feed: BatchFeed, batch: Tensor, weights: Tensor) -> None:
         for step in tf.range(tf.shape(weights)[0]):
@@ -261,26 +263,32 @@ class Trainer:
 
     def _eval_step(self, feed: BatchFeed, batch: Tensor, weights: Tensor) -> None:
         _, batch, weights = self.local_rows(batch, weights)
-        x, y, observed = feed.gather(batch)
-        losses, prediction = self._predictions(x, y, observed)
-        self._update_metrics("eval", y, prediction, observed, losses, weights)
+        gathered = feed.gather(batch)
+        losses, prediction = self._predictions(gathered)
+        self._update_metrics("eval", gathered, prediction, losses, weights)
 
     def _update_metrics(
-        self, mode: str, y: Tensor, prediction: Tensor, observed: Tensor, losses: Tensor, weights: Tensor
+        self, mode: str, batch: Batch, prediction: Tensor, losses: dict[str, Tensor], weights: Tensor
     ) -> None:
-        for metric, arguments in self._metric_arguments(mode, y, prediction, observed, losses, weights):
+        for metric, arguments in self._metric_arguments(mode, batch, prediction, losses, weights):
             metric.update_state(*arguments)
 
     def _metric_arguments(
-        self, mode: str, y: Tensor, prediction: Tensor, observed: Tensor, losses: Tensor, weights: Tensor
+        self, mode: str, batch: Batch, prediction: Tensor, losses: dict[str, Tensor], weights: Tensor
     ) -> Iterator[tuple[keras.Metric, tuple[Tensor, ...]]]:
         """Iterate over the metrics and their arguments of a batch; metrics are means over the observed outputs."""
         for name, metric in self.metrics[mode].items():
-            if name == "loss":
-                yield metric, (losses, weights)
-            else:
-                arguments = for_metric(y, prediction, observed, weights, self._outputs.get(name))
-                yield metric, arguments[:2] if self.compilation.whole_batches else arguments
+            if name in losses:
+                yield metric, (losses[name], weights)
+                continue
+            output = self._outputs.get(name)
+            key, column = (output, None) if isinstance(output, str) else ("", output)
+            of_output, weighted = batch.output(key), name in self.compilation.weighted_metrics
+            factors = (batch.sample_weight or {}).get("") if weighted else None
+            y, predicted, observed = of_output.y, pick(prediction, key), of_output.observed
+            arguments = for_metric(y, predicted, observed, weights, column, factors)
+            # Whole batches have no padding, which weights would leave out.
+            yield metric, arguments[:2] if self.compilation.whole_batches and factors is None else arguments
 
     def call(self, body: Callable[..., Any], split: str, arguments: tuple[Any, ...]) -> Any:
         """Call the body as a `tf.function`, traced once for any number of steps.
@@ -309,12 +317,10 @@ class Trainer:
             lambda array: tf.TensorSpec((None, *np.shape(array)[1:]) if np.ndim(array) else (), array.dtype),
             arguments,
         )
-        shape = (getattr(self.model, "input_shape", None) or (None,))[1:]
-        if feed.placed is None and None in shape:
-            # The width of x is that of the longest example of its batch.
-            (x, *targets), *others = signature
-            outer = x.shape[: x.shape.rank - len(shape)]
-            signature = ((tf.TensorSpec((*outer, *shape), x.dtype), *targets), *others)
+        if feed.placed is None:
+            batch, *others = signature
+            shapes = getattr(self.model, "input_shape", None)
+            signature = ({**batch, "x": _any_width(batch["x"], shapes)}, *others)
         return signature
 
     def barrier(self) -> None:
@@ -397,3 +403,19 @@ class Trainer:
                     f"there {values[name].shape}); --fresh starts anew"
                 )
             variable.assign(values[name])
+
+
+def _any_width(specs: Any, shapes: Any) -> Any:
+    """Return the specs of x for batches in which x is as wide as the longest example.
+
+    Args:
+        specs: specs of x, one or a dict by name.
+        shapes: shape of the model's input, or a dict by name; None where the model has none.
+    """
+    if isinstance(specs, dict):
+        by_name = shapes if isinstance(shapes, dict) else {}
+        return {name: _any_width(spec, by_name.get(name)) for name, spec in specs.items()}
+    shape = tuple(shapes or (None,))[1:]
+    if None not in shape:
+        return specs
+    return tf.TensorSpec((*specs.shape[: specs.shape.rank - len(shape)], *shape), specs.dtype)

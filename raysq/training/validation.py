@@ -1,15 +1,18 @@
 """Build a user's own model, and refuse it before the first step where raysq's loop would not train it as intended."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from raysq.config import join_names
 from raysq.errors import UsageError
 from raysq.problems.specs import BatchSource, InputSpec
+from raysq.training.batch_feed import Batch, BatchFeed
 from raysq.training.compilation import parts
+from raysq.training.outputs import match_outputs
 from raysq.training.user_code import user_errors
 
 _ROWS = 4
@@ -57,10 +60,10 @@ def build_own_model(
     model = call_builder(name, builder, inputs, settings)
     _validate_inputs(model, name, inputs)
     _validate_class(model, name)
-    x = sample(examples)[0]
+    batch = sample(examples)
     with user_errors(name, "cannot be called with a batch", everything=True):
-        prediction = model(x, training=False)
-    _validate_prediction(prediction, name, len(x), inputs)
+        prediction = model(batch.x, training=False)
+    _validate_predictions(prediction, name, batch, inputs, model)
     if not model.trainable_variables:
         raise UsageError(
             f"model {name!r} has no trainable weights, so there is nothing to learn: "
@@ -69,11 +72,11 @@ def build_own_model(
     return model
 
 
-def sample(examples: BatchSource, rows: int = _ROWS) -> tuple[Any, Any]:
-    """Return x and y of the first examples of a split; examples repeat where there are fewer than `rows`."""
+def sample(examples: BatchSource, rows: int = _ROWS) -> Batch:
+    """Return a batch of the first examples of a split; examples repeat where there are fewer than `rows`."""
     indices = np.arange(rows) % len(examples)
-    x, y, *_ = examples.gather(indices, examples.mapped(), lambda array, at: array.take(at))
-    return tf.convert_to_tensor(x), tf.convert_to_tensor(y)
+    feed = BatchFeed(examples, None)
+    return feed.gather(tf.nest.map_structure(lambda part: tf.convert_to_tensor(part[0]), feed.batch(indices[None])))
 
 
 def overridden(model: keras.Model, name: str) -> str | None:
@@ -88,31 +91,51 @@ def overridden(model: keras.Model, name: str) -> str | None:
 
 def _validate_inputs(model: keras.Model, name: str, inputs: InputSpec) -> None:
     tensors = getattr(model, "inputs", None) or []
-    if len(tensors) > 1:
+    if len(inputs.inputs) > 1:
+        _validate_names(tensors, name, inputs)
+    elif len(tensors) > 1:
         raise UsageError(
             f"model {name!r} has {len(tensors)} inputs, and an example of this data has one, of shape {inputs.shape}: "
             f"begin it with keras.Input(inputs.shape) and take it apart in the model"
         )
     for tensor in tensors:
         batch, *shape = tensor.shape
+        spec = inputs.inputs.get(tensor.name) if len(inputs.inputs) > 1 else None
+        expected = inputs.shape if spec is None else spec.shape
         if batch is not None:
             raise UsageError(
                 f"model {name!r} has a batch size of its own ({batch}), and batches here have several sizes: leave "
                 f"batch_size out of keras.Input; models that keep a state from batch to batch are not supported"
             )
-        fits = len(shape) == len(inputs.shape) and all(
-            None in pair or pair[0] == pair[1] for pair in zip(shape, inputs.shape, strict=True)
+        fits = len(shape) == len(expected) and all(
+            None in pair or pair[0] == pair[1] for pair in zip(shape, expected, strict=True)
         )
-        if not fits:
+        # Keras adds or drops a last axis of size 1 of an input.
+        if not fits and (spec is None or _squeezed(shape) != _squeezed(expected)):
+            of_name = "" if spec is None else f" {tensor.name!r}"
             raise UsageError(
-                f"model {name!r} takes inputs of shape {tuple(shape)}, and an example of this data has shape "
-                f"{inputs.shape}: begin it with keras.Input(inputs.shape)"
+                f"model {name!r} takes inputs{of_name} of shape {tuple(shape)}, and an example of this data has shape "
+                f"{expected}: begin it with keras.Input({'inputs.shape' if spec is None else expected})"
             )
     stateful = [layer.name for layer in parts(model) if getattr(layer, "stateful", False)]
     if stateful:
         raise UsageError(
             f"model {name!r} keeps a state from batch to batch (stateful=True in {', '.join(stateful)}), which has no "
             f"meaning where examples are drawn at random: leave stateful out"
+        )
+
+
+def _squeezed(shape: Sequence[int | None]) -> tuple[int | None, ...]:
+    return tuple(shape[:-1] if shape and shape[-1] == 1 else shape)
+
+
+def _validate_names(tensors: list[Any], name: str, inputs: InputSpec) -> None:
+    """Refuse a functional model whose inputs are not among the named inputs of the data."""
+    unknown = [tensor.name for tensor in tensors if tensor.name not in inputs.inputs]
+    if unknown:
+        raise UsageError(
+            f"model {name!r} has an input {unknown[0]!r}, and the inputs of this data are "
+            f"{join_names(list(inputs.inputs))}: name them, as in keras.Input(inputs.inputs[NAME].shape, name=NAME)"
         )
 
 
@@ -133,17 +156,33 @@ def _validate_class(model: keras.Model, name: str) -> None:
         )
 
 
-def _validate_prediction(prediction: Any, name: str, rows: int, inputs: InputSpec) -> None:
-    wanted = (rows, *inputs.output_shape)
+def _validate_predictions(prediction: Any, name: str, batch: Batch, inputs: InputSpec, model: keras.Model) -> None:
+    if isinstance(batch.y, Mapping):
+        try:
+            outputs = match_outputs(prediction, batch.y, model)
+        except UsageError as error:
+            raise UsageError(f"model {name!r}: {error}") from None
+        for output, values in outputs.items():
+            spec = inputs.targets_by_name.get(output)
+            wanted = (_ROWS, *spec.shape) if spec is not None and spec.categories is None else None
+            _validate_prediction(values, f"{name!r}, output {output!r},", wanted)
+        return
+    wanted = (_ROWS, *inputs.output_shape)
     if isinstance(prediction, (list, tuple, dict)):
         what = f"{len(prediction)} outputs" if len(prediction) > 1 else f"its output in a {type(prediction).__name__}"
         raise UsageError(
-            f"model {name!r} gives {what}, and here it must give one tensor, of shape {wanted} for {rows} examples"
+            f"model {name!r} gives {what}, and here it must give one tensor, of shape {wanted} for {_ROWS} examples"
         )
-    if tuple(prediction.shape) != wanted:
+    _validate_prediction(prediction, repr(name), wanted)
+
+
+def _validate_prediction(prediction: Any, model: str, wanted: tuple[int, ...] | None) -> None:
+    """Refuse predictions of a wrong shape; where `wanted` is None, the loss alone decides on the inner shape."""
+    shape = tuple(prediction.shape)
+    if shape != wanted if wanted else shape[:1] != (_ROWS,):
         raise UsageError(
-            f"model {name!r} has outputs of the wrong shape: for {rows} examples it gives {tuple(prediction.shape)}, "
-            f"and what is predicted has shape {wanted}"
+            f"model {model} has outputs of the wrong shape: for {_ROWS} examples it gives {shape}, "
+            f"and what is predicted has shape {wanted or f'({_ROWS}, ...)'}"
         )
     if not prediction.dtype.is_floating:
-        raise UsageError(f"model {name!r} predicts {prediction.dtype.name}, and losses need floating-point numbers")
+        raise UsageError(f"model {model} predicts {prediction.dtype.name}, and losses need floating-point numbers")

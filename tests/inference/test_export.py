@@ -94,3 +94,14 @@ def test_onnx_computes_the_same(run, tmp_path):
     session = onnxruntime.InferenceSession(str(tmp_path / "model.onnx"))
     (found,) = session.run(None, {session.get_inputs()[0].name: x})
     np.testing.assert_allclose(found, model(x), rtol=1e-4, atol=1e-5)
+
+
+def test_several_inputs_and_outputs_are_read_back(run, tmp_path, monkeypatch):
+    size, kind = keras.Input((4,), name="size"), keras.Input((), dtype="int32", name="kind")
+    both = keras.layers.Concatenate()([size, keras.layers.Embedding(5, 3)(kind)])
+    outputs = {name: keras.layers.Dense(2, name=name)(both) for name in ("sold", "price")}
+    made = keras.Model({"size": size, "kind": kind}, outputs)
+    monkeypatch.setattr("raysq.inference.predictor.best_model", lambda run: made)
+    forms = ["keras", "json", "saved_model", *(["onnx"] if importlib.util.find_spec("tf2onnx") else [])]
+    for form in forms:
+        assert export(run, form, tmp_path / {"onnx": "model.onnx", "keras": "model.keras"}.get(form, form))["bytes"]
