@@ -1,6 +1,7 @@
 """The structure of the package: arrows point one way, and Ray and distribution strategies stay in their rooms."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -90,6 +91,11 @@ def test_the_core_names_no_problem():
             if parts[:2] == ["raysq", "problems"] and len(parts) > 2 and parts[2] in problems:
                 wrong.append(f"{name}:{line} imports {module}")
     assert not wrong, "\n".join(wrong)
+
+
+def test_the_page_shows_the_levels():
+    rows = re.findall(r"^\| \d+ \| (.*) \|$", PAGE.read_text(), re.MULTILINE)
+    assert tuple(set(re.findall(r"`(\w+)`", row)) for row in rows) == LEVELS
 
 
 def test_the_index_of_modules_is_current():

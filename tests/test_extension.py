@@ -53,8 +53,9 @@ def registered(monkeypatch):
     from raysq_points import POINTS
     from raysq_points.problem import PointLabels
 
-    assert raysq.register_problem(PointLabels) is PointLabels
+    raysq.register_problem(PointLabels)  # also usable as a decorator
     raysq.register_task(POINTS)
+    assert raysq.register_problem(PointLabels) is PointLabels  # a decorator's class
 
 
 def test_registered_by_a_call(registered, tmp_path, monkeypatch, capsys):
