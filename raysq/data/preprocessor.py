@@ -9,10 +9,12 @@ from typing import Any, ClassVar, Self
 
 import pyarrow as pa
 
+from raysq.data import frames
 from raysq.data.dataset import SHARD_ROWS
 from raysq.data.partition_stats import PartitionStats, Slice, Stats
 from raysq.data.readers.limits import without_defaults
 from raysq.data.sources import Listing
+from raysq.errors import UsageError
 
 Partition = Any
 """Picklable description of a part of the raw files that can be read independently.
@@ -119,6 +121,24 @@ class Preprocessor(ABC):
         By default each file is a partition. For rows given in Python to `Predictor.predict`, `files` holds their table.
         """
         return list(files)
+
+    def write_rows(self, rows: Any, folder: Path) -> Path:
+        """Write rows given in Python to a file that `partition` takes, named after its contents, and return its path.
+
+        By default it is a Parquet file.
+
+        Args:
+            rows: rows as for `raysq.data.frames.to_table`.
+            folder: folder of the file.
+
+        Raises:
+            UsageError: the rows have other types than they may, or the preprocessor reads no tables.
+        """
+        if ".parquet" not in self.suffixes:
+            raise UsageError(
+                f"this problem is not read from rows in memory ({type(rows).__name__}): give a file or folder"
+            )
+        return frames.to_file(rows, folder)
 
     @abstractmethod
     def read(self, partition: Partition) -> Iterator[Chunk]:

@@ -93,6 +93,7 @@ def resolve(
     trees: bool = False,
     zip_member: str | None = ".csv",
     listing: Listing | None = None,
+    write_rows: Callable[[Any, Path], Path] = frames.to_file,
     quiet: bool = True,
 ) -> ResolvedSource:
     """Find raw data.
@@ -106,6 +107,7 @@ def resolve(
         trees: whether a folder without such files is one source together with its subfolders, such as one per class.
         zip_member: suffix of the single file that a zip must contain; None if a zip is an archive of any files.
         listing: tables that also make a folder one source, if it contains files that they may describe.
+        write_rows: writes rows in memory to a file in a folder, and returns its path.
 
     Raises:
         SourceError: the source is missing, unreadable, or cannot be downloaded. No other data are substituted.
@@ -121,11 +123,7 @@ def resolve(
         path = fetch_shown(url, sha256, quiet)
         return _source(redact(url), path, suffixes, trees, zip_member, listing)
     if frames.is_frame(source):
-        if ".parquet" not in suffixes:
-            raise UsageError(
-                f"this problem is not read from rows in memory ({type(source).__name__}): give a file or folder"
-            )
-        path = frames.to_file(source, home() / "sources")
+        path = write_rows(source, home() / "sources")
         return _source(f"{type(source).__name__} in memory", path, suffixes, trees, zip_member, listing)
     if not isinstance(source, (str, Path)):
         raise UsageError(f"source takes a path, a URL, {frames.TAKEN}, received {type(source).__name__}")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from raysq.config import resolve_names, setting_fields
 from raysq.data import sources, time_zones
 from raysq.data.dataset import Dataset
+from raysq.data.frames import is_frame
 from raysq.data.messages import without_options
 from raysq.data.readers.csv.format import CsvFormat
 from raysq.display.terminal import print_message, results
@@ -36,7 +37,7 @@ _ROWS = 1 << 16  # rows that an actor gets at a time
 
 def predict_file(
     run: Run | str | Path,
-    source: str | Path,
+    source: Any,
     output: str | Path | None = None,
     *,
     settings: Mapping[str, Any] | None = None,
@@ -53,7 +54,7 @@ def predict_file(
 
     Args:
         run: a run, its directory or its id.
-        source: a source as for `prepare`: a csv, a Parquet file, a folder, a URL, ...
+        source: a source as for `prepare`: a csv, a Parquet file, a folder, a URL, rows in memory, ...
         output: a .csv or .parquet file to write, replaced if it exists; csv on standard output if None.
         settings: format of csv files where it differs from the run's source; see
             `raysq.data.readers.csv.format.CsvFormat`.
@@ -91,7 +92,7 @@ def predict_file(
         preprocessor = dataclasses.replace(preprocessor, **resolve_names(settings, setting_fields(CsvFormat)))
     with for_predict():
         resolved = sources.resolve(
-            str(source),
+            source if is_frame(source) else str(source),
             url=None,
             sha256=None,
             sample=_no_sample,
@@ -99,6 +100,7 @@ def predict_file(
             trees=preprocessor.trees,
             zip_member=preprocessor.zip_member,
             listing=preprocessor.listing,
+            write_rows=preprocessor.write_rows,
             quiet=quiet,
         )
         if path is not None:

@@ -39,9 +39,10 @@ class Predictor:
         """Predict for raw rows.
 
         Args:
-            frame: a pandas or Polars DataFrame, a pyarrow Table, or a mapping from column names to arrays. Its columns
-                are those of the files that the run's data were prepared from. Models of texts also take a list of
-                texts. Models of images also take an array of images (whole numbers from 0 to 255).
+            frame: a pandas or Polars DataFrame, a pyarrow Table, a mapping from column names to arrays, a data set of
+                Ray, Hugging Face or tf.data, or an iterable of dicts (see `raysq.prepare`). Its columns are those of
+                the files that the run's data were prepared from. Models of texts also take a list of texts. Models of
+                images also take an array of images (whole numbers from 0 to 255).
 
         Returns:
             The predictions, as a pandas DataFrame if one was given, else as a pyarrow Table.
@@ -64,14 +65,14 @@ class Predictor:
         takes_texts = isinstance(self.problem, TextInput)
         if pandas and takes_texts and not hasattr(frame, "columns"):  # a pandas Series of texts
             return self.predict(frame.tolist())
-        if frames.is_frame(frame):
+        if isinstance(self.problem, ArrayInput):
+            table = self.problem.array_rows(frame)
+        elif frames.is_frame(frame):
             table = frames.to_table(frame)
         elif isinstance(frame, (list, tuple)) and (
             isinstance(self.problem, TextInput) or all(isinstance(one, str) for one in frame)
         ):
             table = pa.table({texts_column(self.run): _texts(frame)})
-        elif isinstance(self.problem, ArrayInput):
-            table = self.problem.array_rows(frame)
         else:
             takes = frames.TAKEN + (", or a list of texts" if takes_texts else "")
             raise UsageError(f"predict takes {takes}, received {type(frame).__name__}")

@@ -41,10 +41,10 @@ class TextInput(Protocol):
 
 @runtime_checkable
 class ArrayInput(Protocol):
-    """Predictions are made for arrays too, such as an array of images."""
+    """Predictions are made for arrays too, such as an array of images, and for frames with columns of them."""
 
     def array_rows(self, array: Any) -> "pa.Table":
-        """Return the raw rows of an array.
+        """Return the raw rows of an array or a frame.
 
         Raises:
             UsageError: the array has the wrong shape or type.

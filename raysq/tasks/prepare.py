@@ -39,8 +39,9 @@ def prepare(
 
     Args:
         task: A task or its name.
-        source: `sample[:LENGTH]`, a file, a folder, a URL, or rows in memory (a DataFrame, a pyarrow Table, or a dict
-            of columns). Defaults to the task's published data.
+        source: `sample[:LENGTH]`, a file, a folder, a URL, or rows in Python: a pandas or Polars DataFrame, a pyarrow
+            Table, a dict of columns, a data set of Ray, Hugging Face or tf.data, or an iterable of dicts (see
+            `raysq.data.frames.to_table`). Defaults to the task's published data.
         name: Name of the data set. Defaults to the beginning of its fingerprint.
         settings: Settings of the preprocessor, which override those of the task, and of the batch source (targets,
             lookback, ...). The latter are stored with the data set as defaults of training; changing only these
@@ -78,6 +79,7 @@ def prepare(
         trees=preprocessor.trees,
         zip_member=preprocessor.zip_member,
         listing=preprocessor.listing,
+        write_rows=preprocessor.write_rows,
         quiet=quiet,
     )
     say = _sayer(quiet)

@@ -1,5 +1,7 @@
 """Rows given in Python become what a file of them would hold."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -88,7 +90,13 @@ def test_a_frame_is_prepared_as_its_csv_is(tmp_path):
 
 
 def test_kinds_that_read_no_tables_say_so():
-    with pytest.raises(UsageError, match="not read from rows in memory"):
-        raysq.prepare("images", pd.DataFrame({"a": [1]}), quiet=True)
+    class Waves(raysq.Preprocessor):
+        suffixes = (".wav",)
+
+        def read(self, partition):
+            raise AssertionError
+
+    with pytest.raises(UsageError, match=r"not read from rows in memory \(DataFrame\)"):
+        Waves().write_rows(pd.DataFrame({"a": [1]}), Path())
     with pytest.raises(UsageError, match="source takes a path, a URL, .* received int"):
         raysq.prepare("forecast", 3, quiet=True)

@@ -1,10 +1,15 @@
 """Predictions for raw images: classes, or the reconstruction errors of an autoencoder."""
 
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 
+from raysq.data.frames import to_table
+from raysq.data.pipeline import read_table
+from raysq.data.preprocessor import Preprocessor
 from raysq.errors import DataError, UsageError
 from raysq.problems.classification_report import predicted_classes
 from raysq.problems.fixed_batches import fixed_batches
@@ -87,6 +92,20 @@ def array_rows(array: Any, format: ImageFormat) -> pa.Table:
         )
     pixels = convert(as_images(array, "the array", format), format).reshape(len(array), format.bytes)
     return pa.table({"pixels": pa.FixedSizeListArray.from_arrays(pa.array(pixels.reshape(-1)), format.bytes)})
+
+
+def frame_rows(frame: Any, preprocessor: Preprocessor) -> pa.Table:
+    """Return the table of images given in rows, read as a file of them is.
+
+    Args:
+        frame: rows with a column of images, or of `pixels` as `array_rows` returns them.
+        preprocessor: preprocessor of images for predictions.
+    """
+    columns = frame if isinstance(frame, dict) else getattr(frame, "column_names", getattr(frame, "columns", ()))
+    if "pixels" in columns:
+        return to_table(frame)
+    with tempfile.TemporaryDirectory() as folder:
+        return read_table(preprocessor, [preprocessor.write_rows(frame, Path(folder))])[0]
 
 
 def _pixels(table: pa.Table, shape: tuple[int, ...]) -> np.ndarray:

@@ -12,6 +12,7 @@ from raysq.data.readers.csv.format import CsvFormat
 from raysq.data.sources import Listing
 from raysq.errors import UsageError
 from raysq.problems.images import validation
+from raysq.problems.images.frames import write_images
 from raysq.problems.images.readers import SUFFIXES, ImageFormat, ImagePartition, infer, partition_files, read
 from raysq.problems.images.readers.format import IMAGES, MAX_PIXEL, TABLES, Fit, size_of
 
@@ -76,6 +77,10 @@ class _Pixels(CsvFormat, Preprocessor):
         defaults = {"label": None, "max_pixel": MAX_PIXEL, **CsvFormat().csv_settings()}
         unset = [name for name, value in defaults.items() if settings[name] == value]
         return {name: value for name, value in settings.items() if name not in unset}
+
+    def write_rows(self, rows: Any, folder: Path) -> Path:
+        """Write images given in Python to an npz file or a tar archive; see `raysq.problems.images.frames`."""
+        return write_images(rows, folder, self.image_format.labels)
 
     def partition(self, files: list[Path]) -> list[ImagePartition]:
         """Return the partitions of the files.

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from raysq.data.dataset import Dataset
+from raysq.data.frames import is_frame
 from raysq.problems import classification_metrics
 from raysq.problems.base import Problem, ReportModel, RowContext
 from raysq.problems.charts import Section, Table, Text
@@ -16,7 +17,7 @@ from raysq.problems.classification_report import classification_report, report_t
 from raysq.problems.images import options
 from raysq.problems.images.batches import ImageBatches, ImageData
 from raysq.problems.images.metadata import ImagesMetadata
-from raysq.problems.images.predict import array_rows, predict
+from raysq.problems.images.predict import array_rows, frame_rows, predict
 from raysq.problems.images.preprocessor import ImagePredictionPreprocessor, ImagePreprocessor
 from raysq.problems.images.reconstruction import error_table, reconstruction_errors
 from raysq.problems.images.report import classifier_sections, reconstruction_sections
@@ -132,8 +133,9 @@ class Images(Problem[ImageSettings, ImagesMetadata]):
         return sections(self.data(dataset), model)
 
     def array_rows(self, array: Any) -> pa.Table:
-        """Return the table of images given as an array in Python."""
-        return array_rows(array, self.prediction_preprocessor().image_format)
+        """Return the table of images given as an array, or in rows, in Python."""
+        preprocessor = self.prediction_preprocessor()
+        return frame_rows(array, preprocessor) if is_frame(array) else array_rows(array, preprocessor.image_format)
 
     def evaluation_details(self, y: np.ndarray, prediction: np.ndarray) -> dict[str, Any]:
         """Return a classification report, or the errors of an autoencoder."""

@@ -83,7 +83,7 @@ def test_arrays_in_python(run, again):
     for wrong in (np.zeros(5), np.zeros((2, 3, 4, 5)), [["a"]], np.zeros((1, 8, 8)) + 0.5):
         with pytest.raises((UsageError, DataError)):
             predictor.predict(wrong)
-    with pytest.raises(DataError, match="lack a column 'pixels'"):
+    with pytest.raises(UsageError, match="no column of images; there are x"):
         predictor.predict({"x": [1]})
     with pytest.raises(DataError, match="64 numbers"):
         predictor.predict({"pixels": [[1, 2], [3, 4]]})
