@@ -181,7 +181,7 @@ def test_a_batch_for_each_worker_grows_with_them(data, capsys, tmp_path, monkeyp
         (
             ["prepare", "classify", "--target", "stars"],
             2,
-            "--target is for forecasting; task classify is for text_classification",
+            "--target is for forecasting, arrays; task classify is for text_classification",
         ),
         # Both problems have a setting of that name, and mean another thing by it.
         (["prepare", "images", "--source", "sample", "--set", "colour=gray"], 2, "did you mean color?"),

@@ -28,6 +28,7 @@ REGISTRY: "Registry[type[Problem[Any, Any]]]" = Registry(
         "translation": "raysq.problems.translation.problem:Translation",
         "word_vectors": "raysq.problems.word_vectors.problem:WordVectors",
         "images": "raysq.problems.images.problem:Images",
+        "arrays": "raysq.problems.arrays.problem:Tables",
     },
     _validate,
 )

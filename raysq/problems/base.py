@@ -55,8 +55,12 @@ class RowContext:
 class ReportModel(Protocol):
     """A run's model, as reports see it. Results are stored, so that a second report does not build the model."""
 
-    def predict(self, x: np.ndarray) -> np.ndarray:
-        """Return the predictions for a batch of inputs."""
+    def predict(self, x: Any) -> Any:
+        """Return the predictions for a batch of inputs: an array, or a dict by name of several outputs.
+
+        Args:
+            x: array, or dict of arrays by the inputs' names.
+        """
         ...
 
     def embedding(self) -> np.ndarray | None:

@@ -107,8 +107,17 @@ class CachedModel:
         configure(config.train_settings(), config.seed, gpu=False)
         return best_model(self._run, self._dataset)
 
-    def predict(self, x: np.ndarray) -> np.ndarray:
-        return self._cache.keep_array(_digest(x), lambda: np.asarray(self.keras.predict_on_batch(x), np.float32))
+    def predict(self, x: Any) -> Any:
+        outputs = self._cache.keep_arrays(f"outputs-{_digest(x)}", lambda: self._outputs(x))
+        return outputs[""] if list(outputs) == [""] else outputs
+
+    def _outputs(self, x: Any) -> dict[str, np.ndarray]:
+        """Return the outputs for a batch by name, "" for the only one."""
+        values = self.keras.predict_on_batch(x)
+        if isinstance(values, (list, tuple)):
+            values = dict(zip(self.keras.output_names, values, strict=True))
+        named = values if isinstance(values, dict) else {"": values}
+        return {name: np.asarray(array, np.float32) for name, array in named.items()}
 
     def embedding(self) -> np.ndarray | None:
         array = self._cache.keep_array("embedding", self._embedding)
@@ -149,5 +158,10 @@ class CachedModel:
         return {name: np.asarray(array, np.float32) for name, array in zip(outputs, arrays, strict=True)}
 
 
-def _digest(x: np.ndarray) -> str:
-    return hashlib.sha256(np.ascontiguousarray(x).view(np.uint8).data).hexdigest()
+def _digest(x: Any) -> str:
+    """Return a digest of an array, or of a dict of arrays."""
+    digest = hashlib.sha256()
+    for name, array in x.items() if isinstance(x, dict) else [("", x)]:
+        digest.update(name.encode())
+        digest.update(np.ascontiguousarray(array).view(np.uint8).data)
+    return digest.hexdigest()

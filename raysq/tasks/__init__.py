@@ -22,6 +22,7 @@ _BUILTIN = (
     "mnist",
     "cifar10",
     "images",
+    "arrays",
 )
 
 

@@ -42,3 +42,12 @@ IMAGES = {  # for the model `cnn`
     "learning_rate": ("loguniform", 3e-4, 3e-3),
     "batch_size": [32, 64, 128],
 }
+TABLES = {  # for the model `mlp` over a table
+    "units": [32, 64, 128, 256],
+    "layers": [1, 2, 3],
+    "dropout": [0.0, 0.1, 0.2, 0.4],
+    "embedding": [2, 4, 8, 16],
+    "normalize": [False, True],
+    "learning_rate": ("loguniform", 3e-4, 1e-2),
+    "batch_size": [32, 64, 128],
+}

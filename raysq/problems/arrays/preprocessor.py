@@ -1,0 +1,355 @@
+"""Preprocessors of tables: the rows of csv and Parquet files, or of objects in Python, as typed columns."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, cast
+
+import numpy as np
+import pyarrow as pa
+
+from raysq.config import Range, check_ranges, join_names, nearest_name
+from raysq.data.messages import Message
+from raysq.data.partition_stats import ChunkRecord, PartitionStats, Stats
+from raysq.data.preprocessor import Chunk, Preprocessor, Transform
+from raysq.data.readers import tables
+from raysq.data.readers.csv.format import CsvFormat
+from raysq.data.readers.csv.rows import ragged
+from raysq.data.readers.csv.sniff import begin, no_header, sniff, sniff_encoding
+from raysq.data.readers.tables import TablePartition
+from raysq.errors import DataError, UsageError
+from raysq.problems.arrays import cells
+from raysq.problems.arrays.encode import PART, PARTS, Encode, values_of
+from raysq.problems.arrays.roles import Column, describe_roles, infer_roles
+from raysq.problems.arrays.statistics import ColumnStats, column_stats, merged
+
+_TARGETS = ("target", "label", "class", "y")
+_PART = re.compile(rf"({'|'.join(sorted(PARTS, key=len, reverse=True))})([-_. ].*)?", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class _Tables(CsvFormat, Preprocessor):
+    """Settings that the preprocessors for training and for prediction share."""
+
+    suffixes: ClassVar[tuple[str, ...]] = (".csv", ".csv.gz", ".zip", ".parquet")
+    zip_member: ClassVar[str | None] = ".csv"
+
+    def partition(self, files: Sequence[Path | pa.Table]) -> list[TablePartition]:
+        """Return the partitions of the files."""
+        return tables.partition(files, self.csv)
+
+    def _with_format(self, files: Sequence[Path | pa.Table]) -> tuple[Any, list[str]]:
+        """Return these settings with the format of csv files that the user left out, and messages."""
+        path = files[0]
+        if isinstance(path, pa.Table):
+            return self, []
+        if path.suffix.lower() == ".parquet":
+            self.refuse_for(path.name)
+            return self, []
+        csv, messages = sniff_encoding(tables.head(path, CsvFormat())[0], self.csv)
+        data, complete = tables.head(path, csv)
+        csv, more = sniff(data, complete, csv, numbers=True)
+        if csv.header is False and self.header is None:
+            names = begin(path.name, data, complete, csv).rows
+            raise no_header(path.name, names[0] if names else [], "rooms,price", "--target 2")
+        return replace(self, **csv.csv_settings()), [*messages, *more]
+
+
+@dataclass(frozen=True)
+class TablePreprocessor(_Tables):
+    """Convert a table to typed columns. The fields are settings.
+
+    Attributes:
+        target: columns to predict. Empty for a column called target, label, class or y.
+        inputs: columns that the model sees. Empty for all that can be used.
+        ignore: columns to leave out.
+        numbers: columns to read as numbers: targets of few whole numbers, times, numbers that count the rows.
+        categories: columns to read as categories, such as codes written in digits.
+        group: column whose equal values stay in one split; None to keep equal rows together.
+        split_column: column that says train, val or test for each row, or None. Files called train, val and test
+            do so too.
+        weight: column of the weight of each row in the loss, or None.
+        test: share of the rows to draw for the test part if the source has no parts.
+        text: columns of a csv that hold numbers in some parts of the file and text in others. They are found.
+
+    The other fields are those of `CsvFormat`.
+
+    Raises:
+        UsageError: a setting is out of range, or a column is named in settings that contradict each other.
+    """
+
+    target: tuple[str, ...] = ()
+    inputs: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    numbers: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+    group: str | None = None
+    split_column: str | None = None
+    weight: str | None = None
+    test: Annotated[float, Range(least=0, below=1)] = 0.1
+    text: tuple[str, ...] = ()
+
+    version: ClassVar[int] = 1
+    one_pass: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        for name in ("target", "inputs", "ignore", "numbers", "categories", "text"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))  # lists if they come from JSON
+        self.validate()
+        check_ranges(self)
+        for first, second in (
+            ("target", "inputs"),
+            ("target", "ignore"),
+            ("inputs", "ignore"),
+            ("numbers", "categories"),
+        ):
+            both = sorted({*getattr(self, first)} & {*getattr(self, second)})
+            if both:
+                raise UsageError(f"column {both[0]!r} is in --{first} and in --{second}: leave it out of one")
+
+    def infer(self, files: list[Path]) -> "tuple[TablePreprocessor, list[str]]":
+        """Infer the format of csv files and the target, and check that the files have the columns that are named.
+
+        Raises:
+            DataError: a column is missing, or the target is unknown.
+        """
+        settings, messages = self._with_format(files)
+        partitions = tables.partition(files, settings.csv)
+        columns = partitions[0].columns
+        if not settings.target:
+            found = [name for name in columns if name.lower() in _TARGETS and name not in settings.ignore]
+            if len(found) != 1:
+                raise DataError(
+                    f"which column is to be predicted? There are {join_names(columns)}", "--target COLUMN names it"
+                )
+            settings = replace(settings, target=tuple(found))
+            messages.append(Message(f"target: column {found[0]!r}", "--target COLUMN names another"))
+        named = {
+            "target": settings.target,
+            "inputs": settings.inputs,
+            "ignore": settings.ignore,
+            "numbers": settings.numbers,
+            "categories": settings.categories,
+            "group": (settings.group,) if settings.group else (),
+            "split-column": (settings.split_column,) if settings.split_column else (),
+            "weight": (settings.weight,) if settings.weight else (),
+        }
+        for option, names in named.items():
+            for name in names:
+                if name not in columns:
+                    hint = f"--{option} names another ({nearest_name(name, columns)})"
+                    raise DataError(f"{partitions[0].name} has no column {name!r}", hint)
+        parts = {name for name in map(_part, (partition.name for partition in partitions)) if name is not None}
+        if len(parts) > 1 and None not in [_part(partition.name) for partition in partitions]:
+            messages.append("the names of the files say what they are for: train, val or test")
+        return settings, messages
+
+    def partition(self, files: Sequence[Path | pa.Table]) -> list[TablePartition]:
+        """Return the partitions of the files, each with the part of its file: -1 if it is unknown."""
+        partitions = super().partition(files)
+        parts = [_part(partition.name) for partition in partitions]
+        known = len(set(parts)) > 1 and None not in parts and 0 in parts and not self.split_column
+        return [
+            _Partition(**vars(partition), part=cast(int, part) if known else -1)
+            for partition, part in zip(partitions, parts, strict=True)
+        ]
+
+    @property
+    def _kept(self) -> set[str]:
+        """Columns that are read although they are neither inputs nor targets."""
+        return {name for name in (self.group, self.split_column, self.weight) if name}
+
+    def read(self, partition: TablePartition) -> Iterator[Chunk]:
+        """Yield the rows of a partition with converted columns, and the part of their file."""
+        names = [name for name in partition.columns if name not in self.ignore or name in self._kept]
+        if self.inputs:
+            names = [name for name in names if name in (*self.inputs, *self.target) or name in self._kept]
+        texts = [name for name in names if name in (*self.categories, *self.text, self.split_column)]
+        numbers = [name for name in names if name not in texts]
+        for chunk in tables.read(partition, texts, numbers, self.csv):
+            rows, stats = convert_rows(chunk.table.select(names), texts)
+            part = np.full(rows.num_rows, getattr(partition, "part", -1), np.int8)
+            yield Chunk(rows.append_column(PART, pa.array(part)), {**stats, **line_stats(partition, chunk)})
+
+    def fit_stats(self, stats: Iterable[PartitionStats], scratch: Path | None = None) -> Transform:
+        """Infer the roles of the columns from the statistics of all rows, and return the transform.
+
+        Raises:
+            DataError: a row or a column cannot be used.
+        """
+        records = [record for partition in stats for record in partition.chunks]
+        check_lines([record.stats for record in records], self.csv)
+        if not any(record.rows for record in records):
+            raise DataError("the source has no rows")
+        columns = merged([record.stats["columns"] for record in records])
+        mixed = tuple(name for name, column in columns.items() if column.kind == "mixed" and name not in self.text)
+        csv = all(record.stats["csv"] for record in records)
+        if mixed and csv:
+            return Transform(preprocessor=replace(self, text=(*self.text, *mixed)))
+        roles = infer_roles(self, columns)
+        if self.split_column:
+            self._check_parts(columns[self.split_column].missing, records)
+        if self.weight:
+            check_weight(self.weight, columns[self.weight])
+        values = {}
+        for column in roles.columns:
+            if column["kind"] in ("category", "class"):
+                values[column["name"]] = values_of(column, columns[column["name"]], records)
+                column["values"] = len(values[column["name"]])
+        given = bool(self.split_column) or any(record.stats["part"] >= 0 for record in records)
+        test = 0.0 if given else self.test
+        extra = pa.table(
+            {
+                "column": pa.array([name for name, texts in values.items() for _ in texts], pa.large_string()),
+                "value": pa.array([text for texts in values.values() for text in texts], pa.large_string()),
+            }
+        )
+        summary = {"columns": roles.columns, "left_out": roles.left_out, "parts": "given" if given else "drawn"}
+        return Transform(
+            rows=Encode(roles.columns, values, self.group, self.split_column, self.weight, test),
+            extras={"values": extra},
+            summary={**summary, "test": test, "empty": sum(record.stats["empty"] for record in records)},
+        )
+
+    def _check_parts(self, missing: int, records: Sequence[ChunkRecord]) -> None:
+        """Raise DataError unless every cell of the split column names a part."""
+        name = self.split_column
+        if missing:
+            raise DataError(f"column {name!r} of --split-column has {missing:,} empty cells: say train, val or test")
+        arrays = [record.read().column(name).combine_chunks() for record in records if record.rows]
+        texts = {text for array in arrays for text in array.dictionary.to_pylist()}
+        odd = sorted(text for text in texts if text.lower() not in PARTS)
+        if odd:
+            raise DataError(f"column {name!r} of --split-column says {odd[0]!r}, and not train, val or test")
+        if not any(PARTS[text.lower()] == 0 for text in texts):
+            raise DataError(f"column {name!r} of --split-column has no row to train on")
+
+    def summarize(self, stats: list[Stats], summary: Stats | None = None) -> Stats:
+        """Return the report: `columns`, `left_out`, `parts` ("given" or "drawn"), `test` and the `empty` rows."""
+        return dict(summary or {})
+
+    def describe(self, report: Mapping[str, Any]) -> list[str]:
+        """Return a report as lines for the user."""
+        lines = describe_roles(report["columns"], report["left_out"])
+        if report["empty"]:
+            lines.append(f"{report['empty']:,} rows without any value were left out")
+        if report["parts"] == "drawn":
+            kept = f"rows of one {self.group} stay" if self.group else "equal rows stay"
+            share = f"about {100 * report['test']:g} % of the rows are drawn to test, {kept} together"
+            lines.append(Message(share if report["test"] else "no test part", "--test SHARE"))
+        return lines
+
+
+@dataclass(frozen=True)
+class _Partition(TablePartition):
+    """Partition of a file, with the part that the file is: 0 train, 1 test, 2 validation, -1 unknown."""
+
+    part: int = -1
+
+
+def convert_rows(table: pa.Table, texts: Sequence[str] = ()) -> tuple[pa.Table, Stats]:
+    """Convert the columns of a table, without the rows that have no value at all.
+
+    Args:
+        table: rows of a file.
+        texts: columns to convert to text.
+
+    Returns:
+        The rows, and JSON-ready statistics: `columns` by name, and the number of `empty` rows.
+    """
+    converted = {name: cells.convert(table.column(name), text=name in texts) for name in table.column_names}
+    present = np.zeros(table.num_rows, bool)
+    for _, array in converted.values():
+        present |= array.is_valid().to_numpy(zero_copy_only=False)
+    empty = int((~present).sum())
+    if empty:
+        converted = {name: (kind, array.filter(pa.array(present))) for name, (kind, array) in converted.items()}
+    shapes = {name: cells.shape_of(table.schema.field(name).type) for name in table.column_names}
+    columns = {name: column_stats(kind, array, shapes[name]) for name, (kind, array) in converted.items()}
+    rows = pa.table({name: array for name, (_, array) in converted.items()})
+    return rows, {"columns": columns, "empty": empty}
+
+
+def line_stats(partition: TablePartition, chunk: tables.TableChunk) -> Stats:
+    """Return where the rows of a chunk are, and its damage, for `check_lines`."""
+    return {
+        "file": partition.name,
+        "unit": partition.unit,
+        "csv": partition.kind in ("range", "stream"),
+        "part": getattr(partition, "part", -1),
+        "first": partition.first,
+        "above": partition.above,
+        "lines": chunk.count,
+        "ragged": chunk.ragged,
+        "undecodable": chunk.undecodable,
+    }
+
+
+def check_lines(stats: Sequence[Stats], csv: CsvFormat) -> None:
+    """Raise DataError for the first row of a csv with a wrong number of cells or bytes in another encoding.
+
+    Args:
+        stats: results of `line_stats`, in order.
+        csv: format of the files.
+    """
+    above, file = 0, None
+    for chunk in stats:
+        if chunk["file"] != file:
+            above, file = chunk["above"], chunk["file"]
+        if chunk["undecodable"]:
+            line, byte = chunk["undecodable"]
+            raise tables.wrong_encoding(f"{file}, line {above + line + 1:,}", csv, byte)
+        if chunk["ragged"]:
+            line, count, wanted = chunk["ragged"]
+            raise ragged(f"{file}, line {above + line + 1:,}", count, wanted, "")
+        above += chunk["lines"]
+
+
+def check_weight(name: str, stats: ColumnStats) -> None:
+    """Raise DataError unless a column has a weight of 0 or more in each row."""
+    if stats.kind != "number" or stats.missing or stats.low is None or stats.low < 0 or not stats.high:
+        found = f"numbers from {stats.low:g}" if stats.low is not None else stats.odd or stats.kind
+        what = f"{stats.missing:,} empty cells" if stats.missing else found
+        raise DataError(f"column {name!r} of --weight holds {what}, and a weight is a number of at least 0 in each row")
+
+
+def _part(name: str) -> int | None:
+    """Return the part that a file's name says, or None."""
+    match = _PART.fullmatch(name)
+    return PARTS[match[1].lower()] if match else None
+
+
+@dataclass(frozen=True)
+class TablePredictionPreprocessor(_Tables):
+    """Read raw tables for predictions: the input columns of a run, as they were read for training.
+
+    Attributes:
+        columns: input columns of the run.
+    """
+
+    columns: Any = ()
+
+    def infer(self, files: list[Path]) -> "tuple[TablePredictionPreprocessor, list[str]]":
+        """Infer the format of csv files."""
+        settings, messages = self._with_format(files)
+        return settings, messages
+
+    def read(self, partition: TablePartition) -> Iterator[Chunk]:
+        """Yield the input columns of a partition.
+
+        Raises:
+            DataError: a column is missing.
+        """
+        from raysq.problems.arrays.inputs import input_rows
+
+        columns: list[Column] = list(self.columns)
+        names = [column["name"] for column in columns if column["name"] in partition.columns]
+        texts = [column["name"] for column in columns if column["kind"] == "category" and column["name"] in names]
+        numbers = [name for name in names if name not in texts]
+        for chunk in tables.read(partition, texts, numbers, self.csv):
+            yield Chunk(input_rows(chunk.table, columns), line_stats(partition, chunk))
+
+    def validate_stats(self, stats: list[Stats]) -> None:
+        """Raise DataError for a damaged row."""
+        check_lines(stats, self.csv)

@@ -1,0 +1,117 @@
+"""Report sections of a table: errors of each target, and how much the model uses each input column."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from raysq.data.columns import take_rows
+from raysq.problems.arrays.batches import TableBatches, TableData
+from raysq.problems.arrays.importance import importance
+from raysq.problems.arrays.metadata import TableMetadata, TargetValues
+from raysq.problems.arrays.predict import BATCH, denormalized, outputs_by_name
+from raysq.problems.arrays.value_report import error_table, value_errors, value_section
+from raysq.problems.base import ReportModel
+from raysq.problems.charts import Bars, Section, Table, Text
+from raysq.problems.class_predictions import ClassPredictions, confidence_section, confusion_section
+from raysq.problems.classification_report import classification_report, predicted_classes, probabilities, report_tables
+from raysq.problems.fixed_batches import fixed_batches
+
+SAMPLED = 10_000  # most rows behind the figures
+_COLUMNS = 30  # most columns whose importance is shown
+
+
+def sections(data: TableData, metadata: TableMetadata, model: ReportModel) -> list[Section]:
+    """Return the report's sections, on the test split or, where it is empty, on the validation split."""
+    batches = TableBatches(data, "test" if len(data.split.test) else "val")
+    indices = np.unique(np.linspace(0, len(batches) - 1, min(SAMPLED, len(batches))).astype(np.int64))
+    share = "all" if len(indices) == len(batches) else f"{len(indices):,} evenly spaced of the"
+    where = f"On {share} {len(batches):,} rows of the {batches.name} split."
+    targets = metadata.targets
+    names = [target["name"] for target in targets]
+    truth: dict[str, list[np.ndarray]] = {name: [] for name in names}
+    outputs: dict[str, list[np.ndarray]] = {name: [] for name in names}
+    for part, count in fixed_batches(indices, BATCH):
+        x, y, *_ = batches.gather(part, batches.mapped(), take_rows)
+        for name, values in outputs_by_name(model.predict(x), names).items():
+            outputs[name].append(np.asarray(values)[:count])
+        for name, values in outputs_by_name(y, names).items():
+            truth[name].append(values[:count])
+    out: list[Section] = []
+    for target in targets:
+        name = target["name"]
+        seen = data.observed(next(c for c in data.targets if c["name"] == name))[batches.rows[indices]]
+        y, prediction = np.concatenate(truth[name])[seen], np.concatenate(outputs[name])[seen]
+        if len(y):
+            out += _target_sections(target, y, prediction, batches.rows[indices][seen], where, len(targets) > 1)
+    shares = importance(batches, indices, model, targets)
+    if len(shares) > 1:
+        out.append(_importance_section(shares, where))
+    return out
+
+
+def _target_sections(
+    target: TargetValues, y: np.ndarray, prediction: np.ndarray, rows: np.ndarray, where: str, several: bool
+) -> list[Section]:
+    if target["kind"] == "class":
+        predicted = predicted_classes(prediction)
+        confidence = probabilities(prediction)[np.arange(len(predicted)), predicted]
+        predictions = ClassPredictions(rows, y[:, 0].astype(np.int64), predicted, confidence)
+        where = f"{target['name']}: {where}" if several else where
+        return [
+            confusion_section(predictions, target["classes"], where, target["priors"]),
+            confidence_section(predictions, where, "rows"),
+        ]
+    if target["shape"]:
+        details = value_errors(y, prediction)
+        return [Section(f"Errors of {target['name']}", [error_table(details, "")], where)]
+    values, guesses = denormalized(target, y[:, 0]), denormalized(target, prediction[:, 0])
+    return [value_section(target["name"], values, guesses, where)]
+
+
+def _importance_section(shares: Mapping[str, float], where: str) -> Section:
+    first = sorted(shares.items(), key=lambda pair: -pair[1])[:_COLUMNS]
+    bars = Bars(
+        "Loss that is added when a column is shuffled",
+        [name for name, _ in first],
+        [value for _, value in first],
+        "column",
+        "added loss",
+        "added loss",
+        wide=True,
+    )
+    return Section(
+        "What the model uses",
+        [bars],
+        f"{where} The cells of a column are shuffled among the rows: the more the loss grows, the more the model "
+        "relies on the column. Columns that say the same stand in for one another.",
+    )
+
+
+def evaluation_details(metadata: TableMetadata, y: Any, prediction: Any) -> dict[str, Any]:
+    """Return a classification report or the errors of each target; those of several targets by name."""
+    names = [target["name"] for target in metadata.targets]
+    truth, outputs = outputs_by_name(y, names), outputs_by_name(prediction, names)
+    details: dict[str, Any] = {}
+    for target in metadata.targets:
+        name = target["name"]
+        if target["kind"] == "class":
+            report = classification_report(truth[name], outputs[name], target["classes"], target["priors"])
+            details[name] = report
+        else:
+            details[name] = value_errors(denormalized(target, truth[name]), denormalized(target, outputs[name]))
+    return details if len(names) > 1 else details[names[0]]
+
+
+def evaluation_tables(metadata: TableMetadata, details: Mapping[str, Any], split: str) -> list[Table | Text]:
+    """Return these figures as tables and texts."""
+    several = len(metadata.targets) > 1
+    items: list[Table | Text] = []
+    for target in metadata.targets:
+        of_target = details[target["name"]] if several else details
+        title = f"{split}, {target['name']}" if several else split
+        if target["kind"] == "class":
+            items += report_tables(of_target, title)
+        else:
+            items.append(error_table(of_target, f"{title}: errors"))
+    return items

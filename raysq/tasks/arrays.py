@@ -1,0 +1,19 @@
+"""The user's own table: numbers, categories, tensors and lists of ids, to predict one or more of its columns."""
+
+from raysq.tasks.spaces import TABLES
+from raysq.tasks.task import Task
+
+TASK = Task(
+    name="arrays",
+    problem="arrays",
+    title="your own table: columns of numbers, categories, tensors or ids, and the columns to predict",
+    settings={
+        "epochs": 50,
+        "steps_per_epoch": None,
+        "patience": 8,
+        "batch_size": 64,
+        "optimizer": "adam",
+    },
+    search_model="mlp",
+    search=TABLES,
+)
