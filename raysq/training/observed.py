@@ -54,6 +54,19 @@ def for_metric(
     return _per_output(y, y), _per_output(prediction, y), tf.reshape(counted, (-1,))
 
 
+def unobserved_marked(y: Any, observed: Any) -> Any:
+    """Return targets with NaN, or -1 where they are integers, in place of those that were not observed.
+
+    Args:
+        y: targets.
+        observed: mask of the shape of y, or None where all were observed.
+    """
+    if observed is None:
+        return y
+    mark = tf.constant(float("nan") if y.dtype.is_floating else -1, y.dtype)
+    return tf.where(observed > 0, y, mark)
+
+
 def _per_output(values: Any, y: Any) -> Any:
     """Reshape values so that every output is an example of its own."""
     return tf.reshape(values, (-1, values.shape[-1] // y.shape[-1]))

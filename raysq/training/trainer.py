@@ -17,7 +17,7 @@ from raysq.training.batch_feed import Batch, BatchFeed
 from raysq.training.call_log import CallLog
 from raysq.training.compilation import has_keras_loop, has_max_pooling, make_metrics, make_optimizer, take_results
 from raysq.training.model_functions import ModelFunctions, Tensor
-from raysq.training.observed import for_metric
+from raysq.training.observed import for_metric, unobserved_marked
 from raysq.training.outputs import pick
 from raysq.training.own_compilation import compilation_of
 from raysq.training.replica_batches import ReplicaBatches, ReplicaInfo
@@ -235,7 +235,8 @@ class Trainer:
             split: name of the split.
 
         Returns:
-            y and the predictions, each an array with one row per example, or a dict of them by output.
+            y and the predictions, each an array with one row per example, or a dict of them by output. In a dict, y is
+            NaN or -1 where it was not observed.
 
         Raises:
             DataError: the split has no examples.
@@ -254,7 +255,10 @@ class Trainer:
 
     def _predict_step(self, feed: BatchFeed, batch: Tensor) -> tuple[Tensor, Tensor]:
         gathered = feed.gather(batch)
-        return gathered.y, self._predictions(gathered)[1]
+        y, observed = gathered.y, gathered.observed
+        if isinstance(observed, dict):
+            y = {name: unobserved_marked(part, observed.get(name)) for name, part in y.items()}
+        return y, self._predictions(gathered)[1]
 
     def _eval_steps(self, feed: BatchFeed, batch: Tensor, weights: Tensor) -> None:
         for step in tf.range(tf.shape(weights)[0]):

@@ -155,8 +155,8 @@ def _texts(array: pa.Array, *, numbers: bool = False) -> tuple[Kind, pa.Array]:
 
     Args:
         array: large strings.
-        numbers: whether to return numbers if all texts are such. Where a part of a csv has a column of text, Arrow reads
-            all its columns as text.
+        numbers: whether to return numbers if all texts are such. Where a block of a csv has a column of text, all its
+            columns are read as text.
     """
     array = pc.utf8_trim_whitespace(array)
     array = pc.if_else(pc.is_in(array, value_set=EMPTY.cast(array.type)), pa.scalar(None, array.type), array)

@@ -94,13 +94,21 @@ def evaluation_details(metadata: TableMetadata, y: Any, prediction: Any) -> dict
     truth, outputs = outputs_by_name(y, names), outputs_by_name(prediction, names)
     details: dict[str, Any] = {}
     for target in metadata.targets:
-        name = target["name"]
-        if target["kind"] == "class":
-            report = classification_report(truth[name], outputs[name], target["classes"], target["priors"])
-            details[name] = report
+        name, is_class = target["name"], target["kind"] == "class"
+        seen = _observed(truth[name], is_class)
+        y_true, guesses = truth[name][seen], np.asarray(outputs[name])[seen]
+        if is_class:
+            details[name] = classification_report(y_true, guesses, target["classes"], target["priors"])
+        elif len(y_true):
+            details[name] = value_errors(denormalized(target, y_true), denormalized(target, guesses))
         else:
-            details[name] = value_errors(denormalized(target, truth[name]), denormalized(target, outputs[name]))
+            details[name] = {}
     return details if len(names) > 1 else details[names[0]]
+
+
+def _observed(y: np.ndarray, is_class: bool) -> np.ndarray:
+    """Return whether each row has the target; a missing one is -1 or NaN."""
+    return y[:, 0] >= 0 if is_class else ~np.isnan(y.reshape(len(y), -1)).any(1)
 
 
 def evaluation_tables(metadata: TableMetadata, details: Mapping[str, Any], split: str) -> list[Table | Text]:
@@ -112,6 +120,6 @@ def evaluation_tables(metadata: TableMetadata, details: Mapping[str, Any], split
         title = f"{split}, {target['name']}" if several else split
         if target["kind"] == "class":
             items += report_tables(of_target, title)
-        else:
+        elif of_target:
             items.append(error_table(of_target, f"{title}: errors"))
     return items
