@@ -1,0 +1,37 @@
+"""Commands and blocks of the pages that no test runs, each with the reason.
+
+A key is the beginning of a command, or of a block's first line that is code; it stands for all that begin so.
+"""
+
+INSTALLS = "installs, or works on the repository itself"
+CLUSTER = "needs a cluster of several machines, an account or a registry"
+STANDS = "a word in capitals stands for a name of the reader's"
+
+NOT_RUN = {
+    "pip install": INSTALLS,
+    "python -m pytest": INSTALLS,
+    "uv run": INSTALLS,
+    ".ci/run": INSTALLS,
+    "mkdocs build": ".ci/run builds the documentation",
+    "python jobs/tune_jena.py": "tests/test_jobs.py runs the scripts",
+    "ray job submit": "tests/test_jobs.py submits the scripts to a cluster of its own",
+    "ray get-auth-token": CLUSTER,
+    "ray dashboard": CLUSTER,
+    "ray job logs": CLUSTER,
+    "ray rsync-down": CLUSTER,
+    "ray down": CLUSTER,
+    "ray start": CLUSTER,
+    "export RAY": CLUSTER,
+    "RAY_ADDRESS=auto raysq train": CLUSTER,
+    "docker build": CLUSTER,
+    "kubectl": CLUSTER,
+    "raysq prepare TASK": STANDS,
+    "raysq train TASK": STANDS,
+    "raysq tune TASK": STANDS,
+    "raysq evaluate RUN": STANDS,
+    "raysq predict RUN": STANDS,
+    "raysq report RUN": STANDS,
+    "raysq report NAME": STANDS,
+    "raysq train beijing --config ~/.raysq/experiments/NAME/best.json": STANDS,
+    'raysq --print-completion zsh > "${fpath[1]}/_raysq"': "zsh expands the folder",
+}
