@@ -77,6 +77,7 @@ def sentence_pairs(folder: Path) -> None:
 def books(folder: Path) -> None:
     """Texts in a folder and in an archive."""
     texts = [json.loads(line)["text"] for line in sentences(folder, "2000").read_text().splitlines()]
+    texts += ["The good king and the good queen help a man and a woman."] * 100
     for name in ("texts", "my-books"):
         (folder / name).mkdir()
         (folder / name / "one.txt").write_text("\n".join(texts))

@@ -38,7 +38,7 @@ def shortened(arguments: list[str]) -> list[str]:
         rest = [sample if word == "sample" else word for word in rest]
         return [command, *rest] if "--source" in rest else [command, *rest, "--source", sample]
     rest = [FEWER.get(before, word) for before, word in zip(["", *rest], rest, strict=False)]
-    if command in ("train", "tune", "backtest") and "--config" not in rest and "--dry-run" not in rest:
+    if command in ("train", "tune", "backtest"):
         epochs = {number for number, word in enumerate(rest) if word in ("--epochs", "--time")}
         steps = {number - 1 for number, word in enumerate(rest) if word.startswith("steps_per_epoch=")}
         dropped = {number + after for number in epochs | steps for after in (0, 1)}

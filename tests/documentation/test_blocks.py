@@ -1,7 +1,7 @@
 """Every block of code in the pages is run, quotes a file that is, or is named in `not_run.py` with the reason.
 
-By default the commands of all pages are parsed, and those of the first hour are run up to its first search; `-m slow`
-runs all.
+By default the commands of all pages are parsed, and those of the first hour are run up to its first search, without its
+reports; `-m slow` runs all.
 """
 
 import itertools
@@ -111,10 +111,11 @@ def follow(page: str, steps: list[Block | str], folder) -> None:
 
 def test_the_first_hour_on_one_worker(place):
     page = "docs/first_hour.md"
-    alone = list(itertools.takewhile(lambda step: not on_ray(step), to_run(page)))
+    steps = itertools.takewhile(lambda step: not on_ray(step), to_run(page))
+    alone = [step for step in steps if not str(step).startswith("raysq report")]  # reports take as long as all others
     assert len(alone) > 10
     follow(page, alone, place)
-    assert (place / "forecast.csv").exists() and (place / "both.html").exists()
+    assert (place / "forecast.csv").exists()
 
 
 @pytest.mark.slow
