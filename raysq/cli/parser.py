@@ -83,15 +83,27 @@ def parser(requested: str = "") -> argparse.ArgumentParser:
     sub = command("tune", train.tune, "Search for better settings with Ray Tune.")
     _add_task(sub)
     _add_data_and_model(sub, "the task's model for searches")
-    sub.add_argument("--trials", type=int, default=16, help="Number of trials. A larger number continues a search.")
+    sub.add_argument(
+        "--trials",
+        type=int,
+        help="Number of trials, of each generation where there are several. A larger number continues a search. "
+        "Defaults to 16, or to as many as the time allows if --time is given alone.",
+    )
+    sub.add_argument(
+        "--generations",
+        type=int,
+        default=1,
+        metavar="N",
+        help="Number of generations, each of which draws its trials near the best one of those before.",
+    )
     sub.add_argument(
         "--search",
         action="append",
         default=[],
         metavar="KEY=VALUES",
         help="Values of a setting to search, in place of the task's search space: a list such as 16,32,64, or "
-        "uniform(low,high), loguniform(low,high) or randint(low,high), where high is excluded from randint. Can be "
-        "repeated.",
+        "uniform(low,high), loguniform(low,high) or randint(low,high), where high is excluded from randint; "
+        "quniform(low,high,step) and the like as Ray Tune names them; or grid_search(16,32). Can be repeated.",
     )
     sub.add_argument(
         "--time", metavar="DURATION", help="Time limit over all sessions, such as 90 (seconds), 30m or 2h."
@@ -99,9 +111,21 @@ def parser(requested: str = "") -> argparse.ArgumentParser:
     sub.add_argument("--budget", action=Renamed, new="--time")
     sub.add_argument("--epochs", type=int, help="Maximum number of epochs of a trial.")
     sub.add_argument(
+        "--metric", help="Validation metric by which trials are ranked, such as val_accuracy. Defaults to val_loss."
+    )
+    sub.add_argument("--mode", help="min or max. Defaults to max for accuracies and the like, else min.")
+    sub.add_argument(
+        "--stop",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="Stop a trial whose metric or epoch is at or above a value, such as val_accuracy=0.9. Can be repeated.",
+    )
+    sub.add_argument(
         "--scheduler",
         default="asha",
-        help="Scheduler of the trials: asha or hyperband stop poor trials early, none trains all trials to their end.",
+        help="Scheduler of the trials: asha, hyperband or median stop poor trials early, pbt lets them go on from the "
+        "checkpoints of better ones, none trains all trials to their end.",
     )
     sub.add_argument(
         "--searcher", default="random", help="Search algorithm: random, or optuna for Bayesian optimization."

@@ -160,8 +160,11 @@ def _searches() -> tuple[Any, list[str]]:
     for experiment in experiments(lambda directory, error: damaged.append((directory, error))):
         try:
             data = "synthetic" if experiment.about["synthetic"] else "real"
-            trials = f"{experiment.done}/{experiment.about['requested'].get('trials')}"
-            table.add_row(experiment.name, experiment.state(), trials, metric(experiment.lowest), data)
+            asked = experiment.about["requested"].get("trials")
+            trials = f"{experiment.done}" if asked is None else f"{experiment.done}/{asked}"
+            goal = "" if experiment.goal.is_default else f" ({experiment.goal.metric})"
+            best = f"{metric(experiment.best_value)}{goal}"
+            table.add_row(experiment.name, experiment.state(), trials, best, data)
         except DataError as error:
             damaged.append((experiment.directory, error))
     for directory, _ in damaged:

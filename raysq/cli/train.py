@@ -77,8 +77,9 @@ def train(options: argparse.Namespace) -> None:
 
 
 def tune(options: argparse.Namespace) -> None:
+    from raysq.tuning.read_domains import parse_search
     from raysq.tuning.search import tune
-    from raysq.tuning.space import parse_search
+    from raysq.tuning.stoppers import parse_stop
 
     experiment = tune(
         options.task,
@@ -87,6 +88,10 @@ def tune(options: argparse.Namespace) -> None:
         trials=options.trials,
         workers_per_trial=options.workers_per_trial,
         gpu=options.gpu,
+        metric=options.metric,
+        mode=options.mode,
+        stop=parse_stop(options.stop),
+        generations=options.generations,
         scheduler=options.scheduler,
         searcher=options.searcher,
         time=options.time,
@@ -112,6 +117,10 @@ def tune(options: argparse.Namespace) -> None:
             "run": (experiment.best or {})["run"],
         },
         "refit": experiment.refit,
+        "metric": experiment.goal.metric,
+        "mode": experiment.goal.mode,
+        "health": experiment.health(),
+        "cost": experiment.cost(),
         "memory": max((trial.get("memory", 0) for trial in experiment.trials), default=0),
         "seconds": experiment.seconds,
     }

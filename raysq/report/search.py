@@ -9,13 +9,20 @@ from raysq.errors import DamagedError
 from raysq.problems.charts import Figure, Figures, Scatter, Table
 from raysq.report.analysis import Analysis, analyze
 from raysq.report.markup import Markup, join, tag
-from raysq.report.metrics import Metric, metrics_of
+from raysq.report.metrics import Metric, compare, metrics_of
 from raysq.report.run import banner, remarks, run_figures, run_parts, run_verdict
 from raysq.report.search_analysis import SearchAnalysis
+from raysq.report.search_extras import (
+    generations_part,
+    health_line,
+    health_part,
+    importance_part,
+    schedule_part,
+    timeline_part,
+)
 from raysq.report.sections import draw_figures, draw_items, part
 from raysq.report.tables import draw_table
 from raysq.report.trials import (
-    SCORE,
     curves_part,
     each_setting_part,
     parallel_part,
@@ -46,10 +53,13 @@ def search_page(experiment: SearchAnalysis, options: Mapping[str, Any]) -> tuple
         banner(bool(experiment.about.get("synthetic"))),
         tag("p", _verdict(experiment), class_="verdict"),
         *(tag("p", text, class_="remark") for text in _unfinished(experiment, best)),
+        health_line(experiment),
         draw_figures(Figures(_figures(experiment, best))),
     )
-    parts = [_best_settings(experiment), _refit(experiment), trials_part(experiment), parallel_part(experiment)]
-    parts += [each_setting_part(experiment), curves_part(experiment), space_part(experiment)]
+    parts = [_best_settings(experiment), schedule_part(experiment), health_part(experiment), _refit(experiment)]
+    parts += [trials_part(experiment), generations_part(experiment), importance_part(experiment)]
+    parts += [parallel_part(experiment), each_setting_part(experiment), curves_part(experiment)]
+    parts += [timeline_part(experiment), space_part(experiment)]
     if best is not None:
         parts.append(_best_run(best))
     return title, heading, [part for part in parts if part is not None]
@@ -65,13 +75,16 @@ def _verdict(experiment: SearchAnalysis) -> str:
     if not scored:
         return f"None of {len(experiment.trials)} trials has a score yet."
     best = scored[0]
-    text = f"Of {len(experiment.trials)} trials the best reached a {SCORE} of {number(best['val_loss'])}"
+    goal = experiment.goal
+    value = goal.value(best) or 0.0
+    text = f"Of {len(experiment.trials)} trials the best reached a {goal.words} of {number(value)}"
+    metric = Metric(goal.metric.removeprefix("val_"))
     default = next((trial for trial in scored if experiment.is_default(trial)), None)
     if default is best:
         return text + " with the defaults: nothing that was tried is better."
     if default is not None:
-        below = 100 * (1 - best["val_loss"] / default["val_loss"])
-        text += f", {below:.1f}\u202f% below the defaults ({number(default['val_loss'])})"
+        other = goal.value(default) or 0.0
+        text += f", {compare(value, other, metric)} the defaults ({number(other)})"
     return text + ". It was chosen by the validation split; the test split took no part in the choice."
 
 
@@ -95,7 +108,8 @@ def _figures(experiment: SearchAnalysis, best: Analysis | None) -> list[Figure]:
     trials = experiment.trials
     figures = [Figure("Trials", f"{len(trials)}", _states(trials))]
     if experiment.scored:
-        figures.insert(0, Figure(f"Best {SCORE}", number(experiment.scored[0]["val_loss"])))
+        value = experiment.goal.value(experiment.scored[0]) or 0.0
+        figures.insert(0, Figure(f"Best {experiment.goal.words}", number(value)))
     spent = sum(trial["seconds"] or 0.0 for trial in trials)
     figures.append(Figure("Training, all trials", seconds(spent)))
     if experiment.best is not None:

@@ -1,6 +1,6 @@
 """Read a search, finished or not, from its directory: trials, best settings and refit."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -8,6 +8,8 @@ from typing import Any
 from raysq.errors import DamagedError, DataError, RaysqError
 from raysq.storage.trust import check_links
 from raysq.training import experiment_files as files
+from raysq.training.domains import Domain, from_json
+from raysq.training.goal import Goal
 from raysq.training.run import Run
 
 
@@ -20,6 +22,8 @@ class SearchAnalysis:
         trials: One mapping per trial, best first.
         best: Content of `best.json`, or None before the search has ended.
         refit: Content of `refit.json`, or None.
+        generations: Content of `generations.json`: the space of each generation that has begun.
+        seconds: Duration of the search in seconds, over all its sessions.
         records: Records by epoch of each trial's run, by the trial's number.
         missing: A message for each part that is left out because a file is damaged.
         trust: Whether runs that this home has not made are trusted.
@@ -30,6 +34,8 @@ class SearchAnalysis:
     trials: list[dict[str, Any]]
     best: Mapping[str, Any] | None = None
     refit: Mapping[str, Any] | None = None
+    generations: list[dict[str, Any]] = field(default_factory=list)
+    seconds: float = 0.0
     records: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
     missing: list[str] = field(default_factory=list)
     trust: bool = False
@@ -39,15 +45,23 @@ class SearchAnalysis:
         return self.directory.name
 
     @property
-    def space(self) -> Mapping[str, Any]:
-        """The search space: setting -> choices, or ("uniform" | "loguniform" | "randint", low, high)."""
-        space: Mapping[str, Any] = self.about["space"]
-        return space
+    def space(self) -> Mapping[str, Domain]:
+        """The search space: domains by setting; see `raysq.training.domains`."""
+        return {name: from_json(domain) for name, domain in self.about["space"].items()}
+
+    @property
+    def goal(self) -> Goal:
+        """Metric by which the search ranks its trials."""
+        return Goal.of(self.about)
 
     @property
     def scored(self) -> list[dict[str, Any]]:
         """The trials with a score, best first."""
-        return [trial for trial in self.trials if score_of(trial) is not None]
+        return [trial for trial in self.trials if self.value_of(trial) is not None]
+
+    def value_of(self, trial: Mapping[str, Any]) -> float | None:
+        """Return the goal's metric of a trial, or None for a trial without one or that failed."""
+        return None if trial["state"] == "failed" else self.goal.value(trial)
 
     def run_of(self, trial: Mapping[str, Any]) -> Run | None:
         """Return the trial's run, even if the search's directory was moved; None if the run is gone or damaged."""
@@ -61,12 +75,6 @@ class SearchAnalysis:
         defaults = self.about.get("defaults") or {}
         settings = trial["settings"]
         return bool(settings) and all(name in defaults and defaults[name] == settings[name] for name in settings)
-
-
-def score_of(trial: Mapping[str, Any]) -> float | None:
-    """Return a trial's lowest validation loss, or None for a trial without one or that failed."""
-    score: float | None = trial["val_loss"]
-    return None if trial["state"] == "failed" else score
 
 
 def _open_run(experiment: SearchAnalysis, path: str | None) -> Run | None:
@@ -103,7 +111,13 @@ def open_experiment(directory: Path, *, trust: bool = False) -> SearchAnalysis:
         trials = None
         experiment.missing.append(f"The trials are taken from their runs: {error}")
     experiment.trials = _from_runs(experiment) if trials is None else trials
-    for name, read in (("best", files.read_best), ("refit", files.read_refit)):
+    readers: dict[str, Callable[[Path], Any]] = {
+        "best": files.read_best,
+        "refit": files.read_refit,
+        "generations": files.read_generations,
+        "seconds": files.read_seconds,
+    }
+    for name, read in readers.items():
         try:
             setattr(experiment, name, read(directory))
         except DamagedError as error:
@@ -129,16 +143,18 @@ def _from_runs(experiment: SearchAnalysis) -> list[dict[str, Any]]:
             experiment.missing.append(f"A trial is left out: {error}")
             continue
         settings = run.config.by_name()
+        best = min(records, key=lambda record: record["val_loss"], default={})
         trials.append(
             {
                 "number": number,
                 "settings": {name: settings[name] for name in experiment.space if name in settings},
                 "state": state,
                 "epochs": len(records),
-                "val_loss": min((record["val_loss"] for record in records), default=None),
+                "val_loss": best.get("val_loss"),
+                "metrics": {name: value for name, value in best.items() if name.startswith("val_")},
                 "seconds": records[-1]["seconds"] if records else 0.0,
                 "run": str(run.directory),
                 "error": None,
             }
         )
-    return sorted(trials, key=lambda trial: (trial["val_loss"] is None, trial["val_loss"] or 0.0))
+    return experiment.goal.rank(trials)

@@ -1,6 +1,6 @@
 """Trials of a search: table, parallel coordinates, each setting against the score, curves, and the search space."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from raysq.display.numbers import short
@@ -9,14 +9,14 @@ from raysq.report.charts.parallel import Parallel, draw_parallel, parallel_legen
 from raysq.report.charts.scatter import draw_scatter
 from raysq.report.charts.vega import live_chart, static_svg
 from raysq.report.markup import Markup, tag
-from raysq.report.search_analysis import SearchAnalysis, score_of
+from raysq.report.search_analysis import SearchAnalysis
 from raysq.report.sections import draw_chart, draw_responsive, figure, part
 from raysq.report.tables import draw_table
+from raysq.training import domains
+from raysq.training.goal import LOWEST_LOSS
 
-SCORE = "validation loss"
 _SMALL = 300, 170  # width and height of a chart of one setting
 _PARALLEL = (("broad", 920), ("narrow", 360))
-_RANGES = ("uniform", "loguniform", "randint")
 
 
 def setting_text(value: Any) -> str:
@@ -28,7 +28,7 @@ def trials_part(experiment: SearchAnalysis) -> Markup | None:
     """Return a table of all trials, best first, and the reasons of failed trials."""
     if not experiment.trials:
         return None
-    names = list(experiment.space)
+    names, goal = list(experiment.space), experiment.goal
     rows = []
     reasons: dict[str, list[str]] = {}
     for trial in experiment.trials:
@@ -36,10 +36,12 @@ def trials_part(experiment: SearchAnalysis) -> Markup | None:
         values = [setting_text(settings[name]) if name in settings else None for name in names]
         seconds = round(trial["seconds"] or 0.0)
         label = f"{trial['number']}{' (defaults)' if experiment.is_default(trial) else ''}"
-        rows.append([label, trial["val_loss"], trial["state"], trial["epochs"], seconds, *values])
+        figures = [trial["val_loss"]] if goal.is_default else [goal.value(trial), trial["val_loss"]]
+        rows.append([label, *figures, trial["state"], trial["epochs"], seconds, *values])
         if trial["error"]:
             reasons.setdefault(trial["error"], []).append(str(trial["number"]))
-    heads = ["trial", SCORE, "state", "epochs", "seconds", *names]
+    measured = [goal.words] if goal.is_default else [goal.words, LOWEST_LOSS.words]
+    heads = ["trial", *measured, "state", "epochs", "seconds", *names]
     tables = [Table(heads, rows, highlight=[0] if experiment.scored else [])]
     if reasons:
         failed = [[", ".join(numbers), reason] for reason, numbers in reasons.items()]
@@ -55,11 +57,13 @@ def parallel_part(experiment: SearchAnalysis) -> Markup | None:
     chart = Parallel(
         names=names,
         rows=[[_axis_value(experiment, trial, name) for name in names] for trial in shown],
-        scores=[score_of(trial) for trial in shown],
-        log=frozenset(name for name in names if _is_log(experiment.space[name])),
+        scores=[experiment.value_of(trial) for trial in shown],
+        log=frozenset(name for name in names if domains.is_log(experiment.space[name])),
         choices={name: choices for name in names if (choices := _choices(experiment, name))},
+        score=experiment.goal.words,
     )
-    note = "A line for each trial, from setting to setting to its score; the lower the score the better."
+    better = "lower" if experiment.goal.mode == "min" else "higher"
+    note = f"A line for each trial, from setting to setting to its {experiment.goal.words}; the {better} the better."
     pictures = []
     for css, width in _PARALLEL:
         drawing = draw_parallel(chart, upright=css == "broad")
@@ -74,17 +78,21 @@ def _with_all_settings(experiment: SearchAnalysis) -> list[dict[str, Any]]:
     return [trial for trial in experiment.trials if all(name in trial["settings"] for name in experiment.space)]
 
 
-def _is_log(domain: Sequence[Any]) -> bool:
-    return bool(domain) and domain[0] == "loguniform"
-
-
 def _choices(experiment: SearchAnalysis, name: str) -> list[str]:
-    """Return the choices of a setting as texts, in order; empty for a range."""
+    """Return the choices of a setting as texts, in order; empty for a range, or a function whose values are numbers."""
     domain = experiment.space[name]
-    if domain and domain[0] in _RANGES:
+    if domains.is_range(domain):
         return []
     defaults = experiment.about.get("defaults") or {}
-    values = list(domain)
+    values = domains.choices(domain)
+    if values is None:  # of a function
+        values = list(
+            {
+                setting_text(trial["settings"].get(name)): trial["settings"].get(name) for trial in experiment.trials
+            }.values()
+        )
+        if all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in values):
+            return []
     if name in defaults and defaults[name] not in values:
         values.append(defaults[name])
     if all(isinstance(value, (int, float)) for value in values):
@@ -103,7 +111,7 @@ def each_setting_part(experiment: SearchAnalysis) -> Markup | None:
     if not experiment.scored:
         return None
     trials = _with_all_settings(experiment)
-    scores = [score_of(trial) for trial in trials]
+    scores = [experiment.value_of(trial) for trial in trials]
     best = next((index for index, trial in enumerate(trials) if trial is experiment.scored[0]), None)
     pictures = []
     for name in experiment.space:
@@ -113,8 +121,8 @@ def each_setting_part(experiment: SearchAnalysis) -> Markup | None:
             x=[_axis_value(experiment, trial, name) for trial in trials],
             y=scores,
             x_label=name,
-            y_label=SCORE,
-            log_x=_is_log(experiment.space[name]),
+            y_label=experiment.goal.words,
+            log_x=domains.is_log(experiment.space[name]),
             order=choices,
             highlight=best,
             names=[f"trial {trial['number']}" for trial in trials],
@@ -128,11 +136,13 @@ def each_setting_part(experiment: SearchAnalysis) -> Markup | None:
 
 
 def curves_part(experiment: SearchAnalysis) -> Markup | None:
-    """Return the trials' validation loss by epoch, with the best trial and the defaults in front."""
+    """Return the goal's metric of the trials by epoch, with the best trial and the defaults in front."""
     quiet, front = [], []
+    metric, words = experiment.goal.metric, experiment.goal.words
     for trial in reversed(experiment.scored):
         records = experiment.records.get(trial["number"], [])
-        x, y = [record["epoch"] for record in records], [record["val_loss"] for record in records]
+        records = [record for record in records if metric in record]
+        x, y = [record["epoch"] for record in records], [record[metric] for record in records]
         if not records:
             continue
         if trial is experiment.scored[0]:
@@ -143,20 +153,14 @@ def curves_part(experiment: SearchAnalysis) -> Markup | None:
             quiet.append(Line("", x, y, "quiet"))
     if not quiet and not front:
         return None
-    chart = LineChart(f"{SCORE.capitalize()} by epoch", [*quiet, *front], "epoch", SCORE, whole_x=True)
+    chart = LineChart(f"{words.capitalize()} by epoch", [*quiet, *front], "epoch", words, whole_x=True)
     note = f"{len(quiet)} other trials in gray; trials that were stopped early end early." if quiet else ""
     return part("Learning curves", draw_chart(chart), note=note)
 
 
 def space_part(experiment: SearchAnalysis) -> Markup:
     """Return the search space and the options of the search."""
-    rows = []
-    for name, domain in experiment.space.items():
-        if domain and domain[0] in _RANGES:
-            text = f"{domain[0]} from {short(domain[1])} to {short(domain[2])}"
-        else:
-            text = ", ".join(map(setting_text, domain))
-        rows.append([name, text])
+    rows = [[name, domains.describe(domain)] for name, domain in experiment.space.items()]
     requested = experiment.about.get("requested") or {}
     options = {name: value for name, value in requested.items() if value not in (None, "")}
     options |= {"seed": experiment.about.get("seed"), "fixed": experiment.about.get("fixed") or "nothing"}

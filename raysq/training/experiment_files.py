@@ -41,6 +41,7 @@ class TrialRecord(TypedDict):
     epochs: int
     val_loss: float | None
     metrics: NotRequired[dict[str, float]]
+    schedule: NotRequired[list[dict[str, Any]]]
     seconds: float
     run: str | None
     error: str | None
@@ -57,6 +58,7 @@ class Best(TypedDict):
     metrics: dict[str, float]
     run: str
     seconds: float
+    schedule: NotRequired[list[dict[str, Any]]]  # where the settings changed in the middle of the run
 
 
 class RefitRow(TypedDict):
@@ -77,6 +79,15 @@ class Refit(TypedDict):
 
 class _Clock(TypedDict):
     seconds: float
+    stopped: NotRequired[bool]  # whether the user's stopper ended the search
+
+
+class Generation(TypedDict):
+    """Schema of one object of `generations.json`: the space of a generation, and the number of its first trial."""
+
+    generation: int
+    first: int
+    space: dict[str, list[Any]]
 
 
 def read_about(directory: Path) -> dict[str, Any]:
@@ -133,7 +144,24 @@ def read_refit(directory: Path) -> dict[str, Any] | None:
     return None if refit is None else dict(refit)
 
 
+def read_generations(directory: Path) -> list[dict[str, Any]]:
+    """Read the spaces of the generations that have begun; empty for a search of one generation."""
+    hint = "remove it: the spaces of the generations are then left out of the report"
+    generations = read_json(directory / "generations.json", list[Generation], hint, missing=[])
+    return [dict(generation) for generation in generations]
+
+
 def read_seconds(directory: Path) -> float:
     """Return the duration of a search in seconds, over all its sessions."""
+    return _read_clock(directory)["seconds"]
+
+
+def was_stopped(directory: Path) -> bool:
+    """Return whether the user's stopper ended a search."""
+    return _read_clock(directory).get("stopped", False)
+
+
+def _read_clock(directory: Path) -> _Clock:
     hint = "remove it: the time of the search is then counted from zero"
-    return read_json(directory / "clock.json", _Clock, hint, missing={"seconds": 0.0})["seconds"]
+    nothing: _Clock = {"seconds": 0.0}
+    return read_json(directory / "clock.json", _Clock, hint, missing=nothing)

@@ -1,8 +1,9 @@
 """Directory of an experiment: its request, its trials, the best trial, and a lock."""
 
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,13 +11,20 @@ from typing import TYPE_CHECKING, Any
 from raysq.config import short_names
 from raysq.display import notebook
 from raysq.errors import DataError, NotFoundError, RaysqError, UsageError
+from raysq.report.search_analysis import SearchAnalysis, open_experiment
+from raysq.report.search_cost import cost, timeline
+from raysq.report.search_health import checks
+from raysq.report.search_importance import importance
 from raysq.storage.atomic import write_json
 from raysq.storage.paths import check_name, home, is_locked, newest_first
 from raysq.storage.trust import check_links
 from raysq.training import experiment_files as files
+from raysq.training.goal import Goal
+from raysq.training.run import Run
 
 if TYPE_CHECKING:
     import pandas as pd
+    from ray.tune import ResultGrid
 
 # States of a trial that has ended. A trial in any other state still has to be trained.
 ENDED = ("finished", "stopped early", "out of time", "failed")
@@ -50,8 +58,10 @@ class Experiment:
         return notebook.card(f"Experiment {self.name}", {**fields, **figures, "directory": self.directory})
 
     def _figures(self) -> dict[str, Any]:
-        """Return the number of ended trials and the best val_loss for display."""
-        return {"trials": f"{self.done}/{(self.about.get('requested') or {}).get('trials')}", "val_loss": self.lowest}
+        """Return the number of ended trials and the best value of the goal's metric for display."""
+        requested = (self.about.get("requested") or {}).get("trials")
+        trials = f"{self.done}" if requested is None else f"{self.done}/{requested}"
+        return {"trials": trials, self.goal.metric: self.best_value}
 
     def _best_settings(self) -> dict[str, Any] | None:
         first = next(iter(self.trials), None)
@@ -148,6 +158,11 @@ class Experiment:
         write_json(path, {"format_version": files.FORMAT_VERSION, **self.about})
 
     @property
+    def goal(self) -> Goal:
+        """Metric by which the search ranks its trials."""
+        return Goal.of(self.about)
+
+    @property
     def name(self) -> str:
         """Name of the experiment's directory."""
         return self.directory.name
@@ -178,23 +193,100 @@ class Experiment:
         return dict((self.best or {})["metrics"])
 
     @property
+    def best_run(self) -> Run:
+        """The run of the best trial.
+
+        Raises:
+            NotFoundError: the search has not ended, or the run was removed.
+        """
+        best = self.best
+        if best is None:
+            raise NotFoundError(
+                f"experiment {self.name} has no best run yet", "the same `raysq tune` command continues it"
+            )
+        return Run.open(self.directory / "trials" / Path(best["run"]).name, trust=self.trust)
+
+    @property
+    def result_grid(self) -> "ResultGrid":
+        """The trials as a `ray.tune.ResultGrid`, best first, those of earlier sessions included.
+
+        Raises:
+            DamagedError: files of a trial are damaged.
+        """
+        from raysq.tuning.result_grid import ExperimentResultGrid
+
+        return ExperimentResultGrid(self.directory, self.trials, self.goal)
+
+    def importance(self) -> dict[str, float]:
+        """Return the share of the differences between trials that each setting explains, largest first.
+
+        The shares are of fANOVA and add up to 1. They need `raysq[optuna]`.
+
+        Raises:
+            RaysqError: they are not known; the error has the reason.
+        """
+        found = importance(self._analysis())
+        if not found.shares:
+            raise RaysqError(f"the importance of the settings of {self.name} is not known: {found.reason}")
+        return found.shares
+
+    def timeline(self) -> "pd.DataFrame":
+        """Return when trials were trained: a row for each stretch without interruption, with UTC times.
+
+        Its columns are `trial`, `began`, `ended` and `seconds`.
+        """
+        import pandas as pd
+
+        frame = pd.DataFrame([asdict(each) for each in timeline(self._analysis())], columns=["trial", "began", "ended"])
+        frame["seconds"] = frame["ended"] - frame["began"]
+        for name in ("began", "ended"):
+            frame[name] = pd.to_datetime(frame[name], unit="s", utc=True)
+        return frame
+
+    def cost(self) -> dict[str, float]:
+        """Return what the search cost: `trial_seconds`, `worker_seconds`, `gpu_seconds` and `elapsed_seconds`."""
+        return cost(self._analysis()).to_json()
+
+    def health(self) -> list[dict[str, str]]:
+        """Return the health checks of the search, each with `name`, `status` ("pass", "warn" or "unknown") and `text`.
+
+        They tell whether the best beats the defaults beyond the spread of seeds, whether it lies at the border of the
+        space, how many trials failed, whether there are enough, and whether the best was trained to its end.
+        """
+        return [asdict(check) for check in checks(self._analysis())]
+
+    def _analysis(self) -> SearchAnalysis:
+        return open_experiment(self.directory, trust=self.trust)
+
+    @property
     def done(self) -> int:
         """Number of trials that have ended."""
         return sum(record["state"] in ENDED for record in self.trials)
 
     @property
-    def lowest(self) -> float | None:
-        """Lowest val_loss so far, or None."""
-        return min((record["val_loss"] for record in self.trials if record["val_loss"] is not None), default=None)
+    def best_value(self) -> float | None:
+        """Best value of the goal's metric so far, or None."""
+        return next((value for trial in self.trials if (value := self.goal.value(trial)) is not None), None)
 
     @property
     def seconds(self) -> float:
         """Duration of the search in seconds, over all its sessions."""
         return files.read_seconds(self.directory)
 
-    def write_seconds(self, seconds: float) -> None:
-        """Record the duration of the search over all sessions."""
-        write_json(self.directory / "clock.json", {"seconds": round(seconds, 1)})
+    @property
+    def was_stopped(self) -> bool:
+        """Whether the user's stopper ended the search."""
+        return files.was_stopped(self.directory)
+
+    def write_seconds(self, seconds: float, stopped: bool = False) -> None:
+        """Record the duration of the search over all sessions, and whether the user's stopper ended it."""
+        write_json(
+            self.directory / "clock.json", {"seconds": round(seconds, 1), **({"stopped": True} if stopped else {})}
+        )
+
+    def write_generations(self, generations: Sequence[Mapping[str, Any]]) -> None:
+        """Record the space of each generation that has begun."""
+        write_json(self.directory / "generations.json", list(generations))
 
     @contextmanager
     def lock(self) -> Iterator[None]:

@@ -6,7 +6,6 @@ from typing import Any
 from raysq.display import numbers
 from raysq.display.numbers import metric
 from raysq.distributed import memory
-from raysq.training.run import Run
 from raysq.tuning.experiment import Experiment
 from raysq.tuning.progress import value_text
 from raysq.tuning.trial_queue import trial_directory
@@ -17,13 +16,17 @@ def print_results(experiment: Experiment, console: Any) -> None:
     trials, best = experiment.trials, experiment.best or {}
     names = list(trials[0]["settings"])
     title = "synthetic sample data" if best.get("synthetic") else None
-    table = _table("rank", "trial", "val_loss", "epochs", "state", *names, title=title)
+    goal = experiment.goal
+    shown = ["val_loss"] if goal.is_default else [goal.metric, "val_loss"]
+    table = _table("rank", "trial", *shown, "epochs", "state", *names, title=title)
     for rank, trial in enumerate(trials, 1):
-        loss = metric(trial["val_loss"])
+        figures = (
+            [metric(trial["val_loss"])] if goal.is_default else [metric(goal.value(trial)), metric(trial["val_loss"])]
+        )
         values = [value_text(trial["settings"][name]) for name in names]
         failed = trial["state"] == "failed"
         table.add_row(
-            "-" if failed else str(rank), str(trial["number"]), loss, str(trial["epochs"]), trial["state"], *values
+            "-" if failed else str(rank), str(trial["number"]), *figures, str(trial["epochs"]), trial["state"], *values
         )
     _print(console, table)
     reasons: dict[str, list[str]] = {}
@@ -38,16 +41,16 @@ def print_results(experiment: Experiment, console: Any) -> None:
         f"{ended} trials in {numbers.seconds(experiment.seconds)}; all in {experiment.directory}, "
         f"the best in {trial_directory(experiment, trials[0]).relative_to(experiment.directory)}",
     )
-    directory = trial_directory(experiment, trials[0])
-    advice = None
-    if (directory / "config.json").exists():
-        advice = Run.open(directory, trust=experiment.trust).still_improving()
-    if advice:
-        console.print(f"the best trial's {advice}")
     if largest := max((trial.get("memory", 0) for trial in trials), default=0):
         left = memory.available()
         has = "" if left is None else f"; {memory.gigabytes(left)} are left on this machine"
         console.print(f"a trial took up to {memory.gigabytes(largest)} of memory{has}")
+    for check in experiment.health():
+        if check["status"] == "warn":
+            console.print(f"check: {check['text']}")
+    spent = experiment.cost()
+    gpus = f", {numbers.seconds(spent['gpu_seconds'])} of GPUs" if spent["gpu_seconds"] else ""
+    console.print(f"cost: {numbers.seconds(spent['trial_seconds'])} of trials{gpus}")
     if refit := experiment.refit:
         _print_refit(refit, console)
     console.print(f"next: raysq train {best['task']} --config {experiment.directory / 'best.json'}")

@@ -14,6 +14,7 @@ from rich.text import Text
 from raysq.display import numbers
 from raysq.display.console import Console
 from raysq.display.numbers import metric, short
+from raysq.training.goal import LOWEST_LOSS, Goal
 
 _SHOWN_ENDED = 5
 
@@ -26,7 +27,7 @@ class TrialRow:
     settings: Mapping[str, Any]
     state: str = "waiting"
     epoch: int = 0
-    val_loss: float | None = None
+    score: float | None = None
     seconds: float = 0.0
     started: float | None = None
     error: str | None = None
@@ -45,25 +46,27 @@ class ProgressTable:
 
     Attributes:
         title: title, such as "search jena-rnn-search-0123456789".
-        total: number of requested trials.
+        total: number of requested trials; None for as many as the time allows.
         epochs: maximum number of epochs of a trial.
         quiet: whether to show nothing. Defaults to True.
         time_limit: time limit of the search in seconds, or None.
         earlier_seconds: duration of earlier sessions.
         done: number of trials that have ended, those of earlier sessions included.
-        best: lowest val_loss so far, that of earlier sessions included, or None.
+        best: best score so far, that of earlier sessions included, or None.
+        goal: goal of the search.
         note: text at the end of the header.
         rows: rows by the name of the trial.
     """
 
     title: str
-    total: int
+    total: int | None
     epochs: int
     quiet: bool = True
     time_limit: float | None = None
     earlier_seconds: float = 0.0
     done: int = 0
     best: float | None = None
+    goal: Goal = LOWEST_LOSS
     note: str = "starting Ray"
     rows: dict[str, TrialRow] = field(default_factory=dict)
 
@@ -88,7 +91,8 @@ class ProgressTable:
         self._started = time.monotonic()
         self.note = "starting trials"
         if self._live is None:
-            self._console.print(f"{self.title}: {self.total - self.done} to train")
+            left = "as many trials as the time allows" if self.total is None else f"{self.total - self.done} to train"
+            self._console.print(f"{self.title}: {left}")
 
     def print(self, line: str) -> None:
         """Print a line above the table."""
@@ -119,11 +123,11 @@ class ProgressTable:
         Args:
             name: name of the trial.
             epoch: number of finished epochs.
-            score: lowest val_loss of the trial so far.
+            score: score of the trial so far; see `raysq.training.goal.Goal.score`.
         """
         with self._lock:
             row = self.rows[name]
-            row.epoch, row.val_loss = epoch, score
+            row.epoch, row.score = epoch, score
             self.best = score if self.best is None else min(self.best, score)
 
     def mark_lost(self, name: str) -> None:
@@ -141,11 +145,13 @@ class ProgressTable:
         if self._live is not None or self.quiet:
             return
         figures = state
-        if row.val_loss is not None:
-            figures = f"{state} after {row.epoch} epochs, val_loss {metric(row.val_loss)}"
+        if row.score is not None:
+            value = metric(self.goal.of_score(row.score))
+            figures = f"{state} after {row.epoch} epochs, {self.goal.metric} {value}"
         reason = f": {error}" if error else ""
         settings = " ".join(f"{key}={value_text(value)}" for key, value in row.settings.items())
-        self._console.print(f"{self.done:>3}/{self.total} {name} {figures}{reason}  {settings}")
+        of_total = "" if self.total is None else f"/{self.total}"
+        self._console.print(f"{self.done:>3}{of_total} {name} {figures}{reason}  {settings}")
 
     def remove(self, name: str) -> None:
         """Remove a trial that was never begun."""
@@ -155,9 +161,10 @@ class ProgressTable:
     def header(self) -> str:
         """Return a line with the progress of the search."""
         running = sum(row.state == "running" for row in self.rows.values())
-        parts = [f"{self.done} of {self.total} ended", f"{running} running"]
+        ended = f"{self.done} ended" if self.total is None else f"{self.done} of {self.total} ended"
+        parts = [ended, f"{running} running"]
         if self.best is not None:
-            parts.append(f"best val_loss {metric(self.best)}")
+            parts.append(f"best {self.goal.metric} {metric(self.goal.of_score(self.best))}")
         clock = numbers.seconds(self.elapsed)
         parts.append(clock if self.time_limit is None else f"{clock} of {numbers.seconds(self.time_limit)}")
         if self.note:
@@ -171,20 +178,20 @@ class ProgressTable:
         running = [row for row in rows if row.state == "running"]
         ended = sorted(
             (row for row in rows if row.state not in ("running", "waiting")),
-            key=lambda row: (row.val_loss is None, row.val_loss),
+            key=lambda row: (row.score is None, row.score),
         )
         shown = [*running, *ended[:_SHOWN_ENDED]]
         if not shown:
             return header
-        table = Table("trial", "state", "epoch", "val_loss", "time", *rows[0].settings, box=None, pad_edge=False)
+        table = Table("trial", "state", "epoch", self.goal.metric, "time", *rows[0].settings, box=None, pad_edge=False)
         for row in shown:
             clock = time.monotonic() - row.started if row.state == "running" and row.started else row.seconds
-            style = "bold" if row.val_loss is not None and row.val_loss == self.best else ""
+            style = "bold" if row.score is not None and row.score == self.best else ""
             table.add_row(
                 row.name,
                 Text(row.state, style={"running": "cyan", "failed": "red"}.get(row.state, "")),
                 f"{row.epoch}/{self.epochs}",
-                metric(row.val_loss),
+                metric(self.goal.of_score(row.score)),
                 numbers.seconds(clock),
                 *(value_text(value) for value in row.settings.values()),
                 style=style,

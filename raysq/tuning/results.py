@@ -85,6 +85,7 @@ def write_best(experiment: Experiment, scheduler: TrialQueue, seconds: float) ->
         "settings": config.overrides(),
         "metrics": {key: value for key, value in metrics.items() if key.startswith(("val_", "test_"))},
         "run": str(run.directory),
+        **({"schedule": record["schedule"]} if record.get("schedule") else {}),
         "seconds": round(seconds, 1),
     }
     files.write_best(experiment.directory, values)

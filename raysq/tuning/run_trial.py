@@ -4,8 +4,8 @@ import contextlib
 import threading
 import time
 import traceback
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,11 @@ from raysq.storage.atomic import write_json
 from raysq.training import checkpoint
 from raysq.training.backends.driver_context import DriverContext
 from raysq.training.compiled_cache import CompiledCache
+from raysq.training.goal import LOWEST_LOSS, Goal
 from raysq.training.run import Run
-from raysq.training.run_config import resolve_config
+from raysq.training.run_config import RunConfig, resolve_config
+from raysq.training.run_files import RunFiles
+from raysq.tuning.exploit import exploit, finish_exploit, snapshot
 
 # Shared by the trials of one process.
 _trainers = CompiledCache()
@@ -44,6 +47,8 @@ class TrialContext:
         export_all: whether every run is exported and evaluated on the test split, or only the best one so far.
         driver: context of the driver, where the user's own models are found.
         source: digest and folder of the source of such a model, so that an edit during the search has no effect.
+        goal: goal of the search.
+        population: whether trials go on from each other's checkpoints.
         trust: whether links may lead out of existing runs.
     """
 
@@ -58,10 +63,14 @@ class TrialContext:
     export_all: bool
     driver: DriverContext
     source: tuple[str, str]
+    goal: Goal = LOWEST_LOSS
+    population: bool = False
     trust: bool = False
 
 
-def run_trial(context: TrialContext, name: str, seed: int, settings: Mapping[str, Any]) -> None:
+def run_trial(
+    context: TrialContext, name: str, seed: int, settings: Mapping[str, Any], searched: Mapping[str, Any]
+) -> None:
     """Train one run and report each epoch to Ray Tune; a failure of the run is recorded in its directory.
 
     Args:
@@ -69,6 +78,7 @@ def run_trial(context: TrialContext, name: str, seed: int, settings: Mapping[str
         name: name of the run.
         seed: seed of the run.
         settings: all settings of the run that are given.
+        searched: those of them that are searched.
 
     Raises:
         Exception: Ray lost a process, a node or an object.
@@ -78,7 +88,7 @@ def run_trial(context: TrialContext, name: str, seed: int, settings: Mapping[str
     try:
         if Path(context.stop_file).exists():
             raise Interrupted("stopped before it began")
-        _train(context, name, seed, settings)
+        _train(context, name, seed, settings, searched)
     except Interrupted:
         # The run has saved its state, and the driver knows why it stopped. Report a result, since Ray Tune prints a
         # line for a trial without one.
@@ -112,13 +122,18 @@ def write_failure(directory: Path, message: str) -> None:
     write_json(directory / "failure.json", {"message": message})
 
 
-def _train(context: TrialContext, name: str, seed: int, settings: Mapping[str, Any]) -> None:
+def _train(
+    context: TrialContext, name: str, seed: int, settings: Mapping[str, Any], searched: Mapping[str, Any]
+) -> None:
     command = time.time()
     dataset = placement.open_dataset(context.data, context.dataset_ref)
     config = resolve_config(context.task, context.model, dataset, seed, settings, context.source)
+    if context.population:
+        _follow(Path(context.folder), name, config, searched)
     run = Run.create(config, name=name, folder=Path(context.folder), trust=context.trust)
     records = checkpoint.saved_records(run)
-    reporter = _Reporter(name, lowest(records))
+    copies = (lambda: snapshot(run, searched)) if context.population else None
+    reporter = _Reporter(name, context.goal, records, copies)
     for record in records[-1:]:
         reporter.on_epoch_end(record)  # trained before an interruption
     if run.result() is not None:
@@ -138,7 +153,7 @@ def _train(context: TrialContext, name: str, seed: int, settings: Mapping[str, A
             on_train_batch_end=reporter.on_train_batch_end,
             on_epoch_end=reporter.on_epoch_end,
             should_stop=stop.exists,
-            export_model=lambda: context.export_all or _is_best(run),
+            export_model=lambda: context.export_all or _is_best(run, context.goal),
             tensorboard=context.export_all,
             background_checkpoints=False,  # a trial may end at a report, and its best epoch is then exported
         )
@@ -147,6 +162,17 @@ def _train(context: TrialContext, name: str, seed: int, settings: Mapping[str, A
             run_worker(run, strategy, callbacks, dataset=dataset, open_trainer=_trainers.open, command=command)
         else:
             run_worker(run, strategy, callbacks, dataset=dataset, command=command)
+
+
+def _follow(folder: Path, name: str, config: RunConfig, searched: Mapping[str, Any]) -> None:
+    """Go on from the checkpoint of another trial, if the scheduler of a population decided so."""
+    from ray import tune
+
+    finish_exploit(folder, name, _locked)
+    copied = tune.get_checkpoint()
+    if copied is not None:
+        with copied.as_directory() as path:
+            exploit(folder, name, config, searched, Path(path), _locked)
 
 
 def _train_group(context: TrialContext, run: Run, reporter: "_Reporter") -> None:
@@ -198,47 +224,63 @@ def _train_group(context: TrialContext, run: Run, reporter: "_Reporter") -> None
 class _Reporter:
     """Reporter of epochs to Ray Tune.
 
-    A report holds `val_loss`, `score` (the lowest val_loss so far, which the scheduler compares) and `memory` (the
-    largest memory of this process in bytes). `memory` is 0 for a worker group, which runs in other processes.
+    A report holds the numbers of the epoch's record, `training_iteration` (the epoch, as Ray Tune counts), `score`
+    (that of the best epoch so far, which raysq's schedulers compare) and `memory` (the largest memory of this process
+    in bytes). `memory` is 0 for a worker group, which runs in other processes.
+
+    Args:
+        name: name of the trial.
+        goal: goal of the search.
+        records: records of epochs that were trained before, which are not reported.
+        copies: function that makes a copy of the run for other trials at each report, or None.
     """
 
-    def __init__(self, name: str, score: float):
-        self.name = name
-        self.score = score
+    def __init__(
+        self,
+        name: str,
+        goal: Goal,
+        records: Sequence[Mapping[str, Any]] = (),
+        copies: Callable[[], AbstractContextManager[Path]] | None = None,
+    ):
+        self.name, self.goal, self.copies = name, goal, copies
+        self.best: Mapping[str, Any] | None = min(records, key=lambda record: record["val_loss"], default=None)
         self.memory = 0
 
     def on_train_batch_end(self, state: Any, loss: float, steps: int) -> None:
         self.memory = max(self.memory, memory.resident())
 
     def on_epoch_end(self, record: Mapping[str, Any]) -> None:
-        self.score = min(self.score, record["val_loss"])
-        figures = {key: record[key] for key in ("epoch", "val_loss", "seconds")}
-        _report({"name": self.name, "score": self.score, "memory": self.memory, **figures})
+        if self.best is None or not self.best["val_loss"] <= record["val_loss"]:
+            self.best = record
+        figures = {key: value for key, value in record.items() if isinstance(value, (int, float))}
+        score = self.goal.score_of([self.best])
+        own = {"name": self.name, "score": score, "memory": self.memory, "training_iteration": record["epoch"]}
+        if self.copies is None:
+            _report({**figures, **own})
+            return
+        with self.copies() as path:
+            _report({**figures, **own}, path)
 
 
-def _report(values: Mapping[str, Any]) -> None:
+def _report(values: Mapping[str, Any], checkpoint_path: Path | None = None) -> None:
     from ray import tune
 
-    tune.report(dict(values))
+    copied = None if checkpoint_path is None else tune.Checkpoint.from_directory(str(checkpoint_path))
+    tune.report(dict(values), checkpoint=copied)
 
 
-def _is_best(run: Run) -> bool:
-    """Return whether no other run of the folder has a lower val_loss."""
-    loss = lowest(run.metrics())
+def _is_best(run: Run, goal: Goal) -> bool:
+    """Return whether no other run of the folder has a better score."""
+    score = goal.score_of(run.metrics())
     for path in run.directory.parent.glob("*/metrics.jsonl"):
         with contextlib.suppress(DamagedError):  # the driver reports that trial as failed
-            if path.parent != run.directory and lowest(Run(path.parent, run.config).metrics()) < loss:
+            if path.parent != run.directory and goal.score_of(Run(path.parent, run.config).metrics()) < score:
                 return False
     return True
 
 
-def lowest(records: list[dict[str, Any]]) -> float:
-    """Return the lowest val_loss of a run's epochs; infinity where there are none."""
-    return min((record["val_loss"] for record in records), default=float("inf"))
-
-
 @contextmanager
-def _locked(run: Run) -> Iterator[None]:
+def _locked(run: RunFiles) -> Iterator[None]:
     """Lock the run; wait up to a minute for an earlier process that was killed or is stopping."""
     deadline = time.monotonic() + _LOCK_SECONDS
     while True:

@@ -3,37 +3,36 @@
 import contextlib
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
-from functools import cached_property
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from raysq import problems, tasks
-from raysq.config import flat_settings, nearest_name
+from raysq.config import flat_settings
 from raysq.data import durations
-from raysq.data.dataset import Dataset
 from raysq.display.terminal import print_message
-from raysq.distributed import placement
-from raysq.distributed.cluster import can_grow, check_resources, ensure_ray, is_alone, room_for
-from raysq.distributed.idle import release_idle
-from raysq.errors import DamagedError, Interrupted, RaysqError, UsageError
+from raysq.errors import RaysqError, UsageError
 from raysq.storage.paths import home
-from raysq.training.backends.driver_context import DriverContext
+from raysq.training.goal import Goal
 from raysq.training.open_trainer import ignored_settings
 from raysq.training.run_config import RunConfig
 from raysq.training.train import find_or_prepare, resolve
-from raysq.tuning import memory, results
+from raysq.training.user_code import is_own
 from raysq.tuning.experiment import Experiment
-from raysq.tuning.progress import ProgressTable
-from raysq.tuning.refit import RefitScheduler, is_done
-from raysq.tuning.run_trial import TrialContext
-from raysq.tuning.session import Session
-from raysq.tuning.space import Space, make_space
-from raysq.tuning.trial_queue import TrialQueue, require_optuna, trial_directory
+from raysq.tuning.make_space import make_space
+from raysq.tuning.population import check_mutations, check_population, make_pbt, mutated_domains
+from raysq.tuning.refit import is_done
+from raysq.tuning.running_search import HowToRun, RunningSearch
+from raysq.tuning.schedulers import check_scheduler, describe_scheduler, is_population
+from raysq.tuning.searchers import check_searcher, describe_searcher
+from raysq.tuning.space import Space
+from raysq.tuning.stoppers import check_stop, describe_stop
+from raysq.tuning.trial_queue import TrialQueue
 
-SCHEDULERS = ("asha", "hyperband", "none")
-SEARCHERS = ("random", "optuna")
+# Trials of a search that asks for neither a number nor a time.
+TRIALS = 16
+# Most trials of a search that has a time limit alone.
+_MOST_TRIALS = 1000
 
 
 def tune(
@@ -41,11 +40,16 @@ def tune(
     *,
     data: str | Path | None = None,
     model: str | None = None,
-    trials: int = 16,
+    trials: int | None = None,
     workers_per_trial: int = 1,
     gpu: float = 0,
-    scheduler: str = "asha",
-    searcher: str = "random",
+    metric: str | None = None,
+    mode: str | None = None,
+    scheduler: Any = "asha",
+    searcher: Any = "random",
+    stop: Any = None,
+    callbacks: Sequence[Any] = (),
+    generations: int = 1,
     time: float | str | None = None,
     max_concurrent: int | None = None,
     refit: int = 0,
@@ -67,13 +71,25 @@ def tune(
         task: name of a task.
         data: name or directory of a prepared data set. Defaults to the task's newest.
         model: name of a model, or `package.module:function`; see `train`. Defaults to the task's model for searches.
-        trials: number of trials. Defaults to 16.
+        trials: number of trials, of each generation where there are several. Defaults to 16, or to as many as the
+            time allows if `time` is given alone.
         workers_per_trial: number of workers of a trial. One worker trains in the trial's process. Several form a Ray
             Train worker group for each trial. Defaults to 1.
         gpu: GPUs of a worker. It may be a fraction below 1 if a trial has one worker. Defaults to 0.
+        metric: metric of the validation split by which trials are ranked, such as "val_accuracy". A trial is worth the
+            metric of its best epoch, which is that of the lowest val_loss. Defaults to "val_loss".
+        mode: "min" or "max". Defaults to "max" for accuracies and the like, else "min".
         scheduler: "asha" stops worse trials early (asynchronous successive halving). "hyperband" is ASHA with three
-            brackets of different patience. "none" trains all trials to their end.
-        searcher: "random", or "optuna" for Bayesian optimization (needs `raysq[optuna]`).
+            brackets of different patience. "median" stops trials below the median. "pbt" is population based training:
+            worse trials go on from the checkpoints of better ones with changed settings. "none" trains all trials to
+            their end. A scheduler of `ray.tune.schedulers` is taken as it is; `training_iteration` is the epoch.
+        searcher: "random", or "optuna" for Bayesian optimization (needs `raysq[optuna]`), or a searcher of
+            `ray.tune.search` without a space of its own.
+        stop: condition that stops a trial: a dict from a number of its reports to the value at or above which it stops,
+            a function of the trial's id and a report, or a `ray.tune.Stopper`, which may end the whole search.
+            Defaults to none.
+        callbacks: `ray.tune.Callback` objects, which see the trials start, report and end. Defaults to none.
+        generations: number of generations. Each draws its trials near the best one of those before. Defaults to 1.
         time: time limit in seconds, or text such as "30m", "2h" or "1h30m". It is counted over all sessions. Defaults
             to no limit.
         max_concurrent: maximum number of concurrent trials. Defaults to as many as the cluster's resources allow.
@@ -81,8 +97,9 @@ def tune(
         storage: folder of experiments. Defaults to RAYSQ_HOME/experiments.
         seed: seed of the search and of every trial. Defaults to 0.
         settings: settings that are fixed for all trials, by name.
-        search: domains by setting, which replace the task's space. A domain is a list of choices, a range
-            ("uniform" | "loguniform" | "randint", low, high), or text such as "uniform(0,0.5)".
+        search: domains by setting, which replace the task's space. A domain is a list of choices, a domain of
+            `ray.tune` such as `tune.quniform(0, 0.5, 0.1)`, text such as "uniform(0,0.5)", or a function of the other
+            settings that returns a value or a domain.
         name: name of the experiment. Defaults to an id made of task, model, data, settings and space.
         fresh: whether to discard the experiment's earlier progress. Defaults to False.
         quiet: whether to hide progress. Defaults to True.
@@ -101,7 +118,12 @@ def tune(
         >>> experiment = raysq.tune("jena", trials=16, time="2h", search={"units": [16, 32]})
         >>> experiment.best_config["units"], experiment.best_metrics["val_mae"]
     """
-    _check(trials, workers_per_trial, gpu, scheduler, searcher, max_concurrent, refit)
+    _check(trials, workers_per_trial, gpu, max_concurrent, refit, generations)
+    check_scheduler(scheduler)
+    check_searcher(searcher)
+    goal = Goal.make(metric, mode)
+    check_stop(stop, goal)
+    _check_callbacks(callbacks)
     seconds = None if time is None else durations.seconds(time, "--time")
     fixed = flat_settings(settings or {})
     model = model or tasks.get(task).search_model or problems.get(tasks.get(task).problem).default_model
@@ -115,13 +137,42 @@ def tune(
             f"model {config.model!r} comes compiled, so its own optimizer decides {', '.join(refused)}: leave "
             f"{'it' if len(refused) == 1 else 'them'} out"
         )
+    if not is_own(config.model):
+        goal.check(["val_loss", *(f"val_{name}" for name in config.make_problem().objective().metrics)])
+    if is_population(scheduler):
+        check_population(searcher, workers_per_trial, refit, generations)
+    if not isinstance(scheduler, str) and is_population(scheduler):
+        mutated = mutated_domains(scheduler)
+        check_mutations(config, mutated)
+        search = {**mutated, **(search or {})}
     space = make_space(config, dataset, fixed, search, ignored)
+    if scheduler == "pbt":
+        make_pbt(space, config, goal)  # refuse a space in which nothing may change
     if not quiet:
         origin = "the space that you gave" if search else f"the space of task {task}"
         print_message(f"search  model {config.model}, {origin}; the first trial has the defaults")
         for line in space.describe():
             print_message(f"        {line}")
-    identity = _identity(config, space, scheduler, searcher, workers_per_trial)
+    is_unlimited = trials is None and seconds is not None and generations == 1 and not is_population(scheduler)
+    limit = _MOST_TRIALS if is_unlimited else trials or TRIALS
+    total = None if is_unlimited else limit * generations
+    requested = {
+        "trials": total,
+        "scheduler": describe_scheduler(scheduler),
+        "searcher": describe_searcher(searcher),
+        "time": seconds,
+        "workers": workers_per_trial,
+        "gpu": gpu,
+    }
+    # Recorded where they were asked for, so that a search without them is the same as one of an older raysq.
+    further: dict[str, Any] = {} if goal.is_default else {"metric": goal.metric, "mode": goal.mode}
+    if stop is not None:
+        further["stop"] = describe_stop(stop)
+    if generations > 1:
+        further["trials_per_generation"] = limit
+    identity = _identity(config, space, requested, further)
+    if generations > 1:
+        further["generations"] = generations
     about = {
         "id": identity,
         "task": task,
@@ -134,235 +185,72 @@ def tune(
         "space": dict(space.domains),
         "fixed": fixed,
         "defaults": dict(space.defaults),
-        "requested": {
-            "trials": trials,
-            "scheduler": scheduler,
-            "searcher": searcher,
-            "time": seconds,
-            "workers": workers_per_trial,
-            "gpu": gpu,
-        },
+        "requested": {**requested, **further},
     }
     folder = Path(storage).expanduser().absolute() if storage else home() / "experiments"
     experiment = Experiment.create(folder, identity if name is None else name, about, trust=trust)
     with experiment.lock():
         experiment.begin(fresh)
-        trial_scheduler = TrialQueue(experiment, space, trials=trials, seed=seed, fixed=fixed, searcher=searcher)
-        running = _Search(experiment, trial_scheduler, config, dataset, workers_per_trial, gpu, max_concurrent, quiet)
-        if not running.is_over(seconds):
-            running.run(scheduler, seconds)
+        queue = TrialQueue(
+            experiment,
+            space,
+            trials=limit,
+            seed=seed,
+            fixed=fixed,
+            searcher=searcher,
+            goal=goal,
+            generations=generations,
+        )
+        how = HowToRun(
+            workers=workers_per_trial,
+            gpu=gpu,
+            scheduler=scheduler,
+            stop=stop,
+            callbacks=callbacks,
+            time_limit=seconds,
+            trials=total,
+            max_concurrent=max_concurrent,
+            quiet=quiet,
+        )
+        running = RunningSearch(experiment, queue, config, dataset, how)
+        if not running.is_over():
+            running.run()
         running.finalize()
         if refit and not is_done(experiment, refit):
             running.refit(refit)
     return experiment
 
 
-def _check(
-    trials: int, workers: int, gpu: float, scheduler: str, searcher: str, concurrent: int | None, refit: int
-) -> None:
+def _check(trials: int | None, workers: int, gpu: float, concurrent: int | None, refit: int, generations: int) -> None:
     for option, value, least in (
         ("--trials", trials, 1),
         ("--workers-per-trial", workers, 1),
         ("--max-concurrent", concurrent, 1),
         ("--refit", refit, 0),
         ("--gpu", gpu, 0),
+        ("--generations", generations, 1),
     ):
         if value is not None and value < least:
             raise UsageError(f"{option} must be at least {least}, received {value}")
-    for option, text, valid in (("--scheduler", scheduler, SCHEDULERS), ("--searcher", searcher, SEARCHERS)):
-        if text not in valid:
-            raise UsageError(f"unknown {option} {text!r}: {nearest_name(text, valid)}")
     if gpu != int(gpu) and (gpu > 1 or workers > 1):
         who = "a worker group's GPUs are whole ones" if workers > 1 else "above 1, GPUs are whole ones"
         raise UsageError(f"--gpu may be a fraction below 1 for one worker ({who}), received {gpu:g}")
-    if searcher == "optuna":
-        require_optuna()
 
 
-def _identity(config: RunConfig, space: Space, scheduler: str, searcher: str, workers: int) -> str:
+def _check_callbacks(callbacks: Sequence[Any]) -> None:
+    if not callbacks:
+        return
+    from ray.tune import Callback
+
+    for callback in callbacks:
+        if not isinstance(callback, Callback):
+            raise UsageError(f"callbacks of a search are ray.tune.Callback objects, received {type(callback).__name__}")
+
+
+def _identity(config: RunConfig, space: Space, requested: Mapping[str, Any], further: Mapping[str, Any]) -> str:
     """Return the id of a search; the number of trials and the time limit are left out, so that both may be raised."""
-    parts = [config.id, dict(space.domains), scheduler, searcher, workers]
+    parts = [config.id, dict(space.domains), requested["scheduler"], requested["searcher"], requested["workers"]]
+    if further:
+        parts.append(dict(further))
     digest = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:10]
     return f"{config.task}-{config.model.split(':')[-1]}-search-{digest}"
-
-
-class _Search:
-    """One call of `tune`, which holds the experiment's lock."""
-
-    def __init__(
-        self,
-        experiment: Experiment,
-        scheduler: TrialQueue,
-        config: RunConfig,
-        dataset: Dataset,
-        workers: int,
-        gpu: float,
-        max_concurrent: int | None,
-        quiet: bool,
-    ):
-        self.experiment, self.scheduler, self.config, self.dataset = experiment, scheduler, config, dataset
-        self.workers, self.gpu, self.max_concurrent, self.quiet = workers, gpu, max_concurrent, quiet
-
-    @cached_property
-    def context(self) -> TrialContext:
-        """Context of the trials; the first access joins or starts Ray and checks its resources."""
-        ensure_ray()
-        release_idle()
-        what = "a trial" if self.workers == 1 else "a worker"
-        check_resources({"CPU": 1, "GPU": self.gpu}, what, self.workers)
-        placement.validate_shared_runs(self.experiment.directory)
-        return TrialContext(
-            task=self.config.task,
-            model=self.config.model,
-            data=self.config.data,
-            dataset_ref=placement.broadcast(self.dataset),
-            folder=str(self.scheduler.folder),
-            stop_file=str(self.experiment.directory / "stop"),
-            workers=self.workers,
-            gpu=self.gpu,
-            export_all=False,
-            driver=DriverContext.current(),
-            source=(self.config.source_digest, self.config.source_folder),
-            trust=self.experiment.trust,
-        )
-
-    def is_over(self, time_limit: float | None) -> bool:
-        """Return whether nothing is left to train.
-
-        All trials have ended, the time limit is reached, or the first trials failed for the same cause.
-        """
-        if time_limit is not None and self.experiment.seconds >= time_limit:
-            self.scheduler.give_up()
-            return True
-        if self.scheduler.fails_alike():
-            return True
-        return not (self.scheduler.undrawn() or self.scheduler.unfinished() or self.scheduler.out_of_time())
-
-    def run(self, early_stopping: str, time_limit: float | None) -> None:
-        """Train the remaining trials.
-
-        Args:
-            early_stopping: one of `SCHEDULERS`.
-            time_limit: time limit in seconds, or None.
-
-        Raises:
-            Interrupted: a signal stopped the search.
-        """
-        scheduler = self.scheduler
-        epochs = self.config.train_settings().epochs
-        scheduler.queue_unfinished()
-        earlier_seconds = self.experiment.seconds
-        ended = [record for record in scheduler.records.values() if record["state"] != "interrupted"]
-        with ProgressTable(
-            f"search {self.experiment.name}",
-            scheduler.trials,
-            epochs,
-            quiet=self.quiet,
-            time_limit=time_limit,
-            earlier_seconds=earlier_seconds,
-            done=len(ended),
-            best=min((trial["val_loss"] for trial in ended if trial["val_loss"] is not None), default=None),
-        ) as table:
-            context = self.context
-            with self._reserve(scheduler.remaining(), table) as (concurrent, queued, trial_bytes):
-                table.start_clock()
-                stop_reason = Session(
-                    context,
-                    scheduler,
-                    table,
-                    concurrent=concurrent,
-                    # Draw Optuna's trials as late as possible, when more results are known.
-                    queued=queued if scheduler.optuna is None else 0,
-                    early_stopping=lambda: _make_early_stopping(early_stopping, epochs, scheduler),
-                    trial_bytes=trial_bytes,
-                    time_limit=None if time_limit is None else time_limit - earlier_seconds,
-                    on_tick=lambda seconds: self.experiment.write_seconds(earlier_seconds + seconds),
-                ).run()
-        if stop_reason == "interrupted":
-            done = sum(record["state"] != "interrupted" for record in scheduler.records.values())
-            raise Interrupted(
-                f"stopped with {done} of {scheduler.trials} trials ended; the same command continues the search"
-            )
-        if stop_reason == "out of time":
-            scheduler.give_up()
-
-    def _concurrency(self, remaining: int) -> tuple[int, int]:
-        """Return the number of concurrent trials, and the number of further trials that may wait for a process."""
-        room = room_for({"CPU": 1, **({"GPU": self.gpu} if self.gpu else {})}) // self.workers
-        concurrent = max(1, min(remaining, room if not can_grow() or self.workers > 1 else remaining))
-        if self.max_concurrent and self.max_concurrent < concurrent:
-            return self.max_concurrent, 0
-        # A trial with a worker group holds no CPU itself, so a waiting trial would start its group at once.
-        return concurrent, concurrent if self.workers == 1 else 0
-
-    @contextlib.contextmanager
-    def _reserve(self, remaining: int, table: ProgressTable) -> Iterator[tuple[int, int, int]]:
-        """Reserve memory and yield the result of `_concurrency`, limited by memory, with a trial's estimated bytes.
-
-        The memory is reserved until the block ends, visibly to other searches. On a cluster of several nodes nothing
-        is reserved, since each node monitors its own memory, and the estimate is 0.
-        """
-        concurrent, queued = self._concurrency(remaining)
-        if not is_alone():
-            yield concurrent, queued, 0
-            return
-        trial_bytes = memory.estimate(self.scheduler.memory(), self.dataset.manifest.bytes, self.workers)
-        with memory.reserve(trial_bytes, concurrent, table.print) as count:
-            yield count, queued if count == concurrent else 0, trial_bytes
-
-    def finalize(self) -> None:
-        """Export the best trial and write `best.json`.
-
-        Raises:
-            RaysqError: there is no best trial.
-        """
-        trial = self.scheduler.best()
-        if trial is None:
-            raise RaysqError(self._no_best_trial())
-        written = None
-        with contextlib.suppress(DamagedError):  # a damaged file is written again
-            written = self.experiment.best
-        directory = trial_directory(self.experiment, trial)
-        exported = results.is_exported(directory)
-        if written and written["run"] == trial["run"] and exported:
-            return
-        if not exported:
-            results.export_best(self.context, directory, trial["state"])
-        results.write_best(self.experiment, self.scheduler, self.experiment.seconds)
-
-    def _no_best_trial(self) -> str:
-        """Return the message of a search without a best trial."""
-        directory = self.experiment.directory
-        failed = [record for record in self.scheduler.records.values() if record["state"] == "failed"]
-        if not failed:
-            return f"the time was spent before a trial had finished an epoch; a longer --time continues ({directory})"
-        if error := self.scheduler.common_error():
-            count = len(failed)
-            all_failed = count >= self.scheduler.trials
-            which = f"all {count} trials failed" if all_failed else f"the first {count} trials all failed alike"
-            return f"{which}: {error}; --fresh starts anew ({directory})"
-        return f"all {len(failed)} trials failed, the first with: {failed[0]['error']} ({directory})"
-
-    def refit(self, seeds: int) -> None:
-        """Train the best settings and the defaults with several seeds, and write `refit.json`."""
-        scheduler = RefitScheduler(self.experiment, seeds, self.scheduler.fixed)
-        stop_reason = None
-        if scheduler.remaining:
-            epochs = self.config.train_settings().epochs
-            with ProgressTable(f"refit {self.experiment.name}", scheduler.remaining, epochs, quiet=self.quiet) as table:
-                context = replace(self.context, folder=str(scheduler.folder), export_all=True)
-                with self._reserve(scheduler.remaining, table) as (concurrent, queued, trial_bytes):
-                    table.start_clock()
-                    stop_reason = Session(
-                        context, scheduler, table, concurrent=concurrent, queued=queued, trial_bytes=trial_bytes
-                    ).run()
-        scheduler.finalize(stop_reason)
-
-
-def _make_early_stopping(name: str, epochs: int, scheduler: TrialQueue) -> Any:
-    """Return Ray Tune's scheduler of a name; None to train all trials to their end, as with less than 2 epochs."""
-    if name == "none" or epochs < 2:
-        return None
-    from raysq.tuning.ray_tune import make_asha
-
-    return make_asha(3 if name == "hyperband" else 1, epochs, scheduler.ended_trials())

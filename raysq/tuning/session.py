@@ -5,7 +5,7 @@ import tempfile
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
@@ -19,6 +19,7 @@ from raysq.training.stop_signals import on_stop_signal
 from raysq.tuning.memory import Throttle
 from raysq.tuning.progress import ProgressTable
 from raysq.tuning.run_trial import TrialContext, run_trial
+from raysq.tuning.stoppers import make_condition
 from raysq.tuning.trial import TrialScheduler, TrialSpec
 from raysq.tuning.tune_output import quiet_ray_tune
 
@@ -40,6 +41,10 @@ class Session:
         early_stopping: function that returns a Ray Tune scheduler, or None to train all trials to their end.
         trial_bytes: estimated memory of a trial; 0 to ignore memory.
         time_limit: time limit of the session in seconds, or None.
+        condition: functions that stop a trial after a report, and the whole search; see `make_condition`.
+        callbacks: callbacks of Ray Tune that the user gave, which see the trials start, report and end.
+        cpus: CPUs of a trial.
+        checkpoints_to_keep: checkpoints that Ray Tune keeps of each trial of a population; None for all.
         on_tick: called every few seconds with the duration of the session in seconds.
     """
 
@@ -54,11 +59,17 @@ class Session:
         early_stopping: Callable[[], Any] = lambda: None,
         trial_bytes: int = 0,
         time_limit: float | None = None,
+        condition: Any = None,
+        callbacks: Sequence[Any] = (),
+        cpus: float = 1,
+        checkpoints_to_keep: int | None = None,
         on_tick: Callable[[float], None] = lambda seconds: None,
     ):
         self.context, self.scheduler, self.table = context, scheduler, table
         self.concurrent, self.queued = concurrent, queued
         self.early_stopping = early_stopping
+        self.condition = condition or make_condition(None)
+        self.callbacks, self.cpus, self.checkpoints_to_keep = list(callbacks), cpus, checkpoints_to_keep
         self.throttle = Throttle(trial_bytes, concurrent, table.print)
         self._active: set[str] = set()
         self._requeued: set[str] = set()
@@ -140,35 +151,41 @@ class Session:
     def _tuner(self, scratch: Path) -> Any:
         from ray import tune
 
-        from raysq.tuning.ray_tune import NoNodesStopper, SessionCallback, SessionSearcher
+        from raysq.tuning.ray_tune import TRIAL, SessionCallback, SessionSearcher, SessionStopper, UserCallback
 
         context = self.context
 
         def trial(config: dict[str, Any]) -> None:
-            run_trial(context, *config["trial"])
+            # In a population the name is that of the trial whose configuration was copied.
+            _, seed, settings = config[TRIAL]
+            searched = {key: value for key, value in config.items() if key != TRIAL}
+            name = tune.get_context().get_trial_name()
+            run_trial(context, name, seed, {**settings, **searched} if context.population else settings, searched)
 
         # A trial that starts a worker group needs no resources itself, but Ray requires a request.
         alone = context.workers == 1
-        needs = {"cpu": 1, **({"gpu": context.gpu} if context.gpu else {})} if alone else {"memory": 1_000_000}
+        needs = {"cpu": self.cpus, **({"gpu": context.gpu} if context.gpu else {})} if alone else {"memory": 1_000_000}
         return tune.Tuner(
             tune.with_resources(trial, needs),
             tune_config=tune.TuneConfig(
                 num_samples=-1,
                 search_alg=SessionSearcher(self),
                 scheduler=self.early_stopping(),
-                max_concurrent_trials=self.concurrent + self.queued,
+                # All trials of a population begin, and share what there is by pauses.
+                max_concurrent_trials=None if context.population else self.concurrent + self.queued,
                 reuse_actors=True,
-                trial_name_creator=lambda trial: trial.config["trial"][0],
-                trial_dirname_creator=lambda trial: trial.config["trial"][0],
+                trial_name_creator=lambda trial: trial.config[TRIAL][0],
+                trial_dirname_creator=lambda trial: trial.config[TRIAL][0],
             ),
             run_config=tune.RunConfig(
                 name="tune",
                 storage_path=str(scratch.resolve()),
-                callbacks=[SessionCallback(self)],
-                stop=NoNodesStopper(self),
+                callbacks=[SessionCallback(self), *map(UserCallback, self.callbacks)],
+                stop=SessionStopper(self),
                 # Trials record their own errors and return. Lost processes are retried without limit here;
                 # `on_process_lost` sets the limit.
                 failure_config=tune.FailureConfig(max_failures=-1),
+                checkpoint_config=tune.CheckpointConfig(num_to_keep=self.checkpoints_to_keep),
                 verbose=0,
             ),
         )
@@ -177,7 +194,8 @@ class Session:
 
     def next_trial(self) -> TrialSpec | Literal["finished"] | None:
         """Return the next trial to start, None to wait, or "finished"."""
-        if self.stop_reason is None and self.throttle.must_wait(len(self._active)):
+        alone = not self.context.population
+        if alone and self.stop_reason is None and self.throttle.must_wait(len(self._active)):
             return None
         trial = "finished" if self.stop_reason else self.scheduler.next_trial()
         if isinstance(trial, TrialSpec):
@@ -187,8 +205,12 @@ class Session:
             self.table.add(trial.name, trial.searched)
         return trial
 
-    def on_epoch_end(self, name: str, epoch: int, score: float, memory: int = 0) -> None:
-        """Record a finished epoch of a trial; see `TrialScheduler.on_epoch_end`."""
+    def on_epoch_end(
+        self, name: str, epoch: int, score: float, memory: int = 0, searched: Mapping[str, Any] | None = None
+    ) -> None:
+        """Record a finished epoch of a trial, and its searched settings; see `TrialScheduler.on_epoch_end`."""
+        if searched is not None:
+            self.table.rows[name].settings = searched
         self.throttle.raise_estimate(memory)
         self._epochs[name] = max(epoch, self._epochs.get(name, 0))
         self.table.update(name, epoch, score)

@@ -4,6 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
+# Reason of a session that the user's own stopper ended.
+BY_STOPPER = "the stopper ended the search"
+
 
 @dataclass(frozen=True)
 class TrialSpec:
@@ -56,7 +59,7 @@ class TrialScheduler(Protocol):
         Args:
             name: name of the trial.
             epoch: number of finished epochs.
-            score: lowest val_loss of the trial so far.
+            score: score of the trial so far, of which lower is better; see `raysq.training.goal.Goal.score`.
             memory: largest memory of the trial's process in bytes; 0 if unknown.
         """
         ...

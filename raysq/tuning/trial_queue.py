@@ -1,17 +1,20 @@
 """Trials of a search: which is next, their records, and when the search should stop."""
 
 import contextlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from raysq.errors import DamagedError, UsageError
+from raysq.errors import DamagedError
 from raysq.storage.atomic import write_json
 from raysq.training import checkpoint
+from raysq.training.goal import LOWEST_LOSS, Goal
 from raysq.training.run_files import RunFiles
+from raysq.training.schedule_file import read_schedule
 from raysq.tuning.experiment import ENDED, Experiment
-from raysq.tuning.space import Space, rounded
-from raysq.tuning.trial import TrialResult, TrialSpec
+from raysq.tuning.proposals import Proposals
+from raysq.tuning.space import Space
+from raysq.tuning.trial import BY_STOPPER, TrialResult, TrialSpec
 
 # A search ends if its first trials, this many, failed for the same cause and no trial did better.
 _SAME_ERRORS = 3
@@ -28,25 +31,48 @@ class TrialQueue:
     Args:
         experiment: the experiment, whose lock the search holds.
         space: search space.
-        trials: number of requested trials.
+        trials: number of requested trials of a generation.
         seed: seed of the search and of every trial.
         fixed: settings that are fixed for all trials.
-        searcher: "random" or "optuna".
+        searcher: "random", "optuna", or a searcher of Ray Tune.
+        goal: goal of the search. Defaults to the lowest val_loss.
+        generations: number of generations. Defaults to 1.
     """
 
     def __init__(
-        self, experiment: Experiment, space: Space, *, trials: int, seed: int, fixed: Mapping[str, Any], searcher: str
+        self,
+        experiment: Experiment,
+        space: Space,
+        *,
+        trials: int,
+        seed: int,
+        fixed: Mapping[str, Any],
+        searcher: Any,
+        goal: Goal = LOWEST_LOSS,
+        generations: int = 1,
     ):
-        self.experiment, self.space, self.seed, self.fixed = experiment, space, seed, dict(fixed)
+        self.experiment, self.seed, self.fixed = experiment, seed, dict(fixed)
         self.folder = experiment.directory / "trials"
-        self.points = space.points(trials, seed) if searcher == "random" else None
-        self.trials = trials if self.points is None else len(self.points)
+        self.goal = goal
         self.records: dict[int, dict[str, Any]] = {record["number"]: record for record in experiment.trials}
         for record in self.records.values():
             if record["state"] == "interrupted":  # it may have ended shortly before the driver
                 self._update(record, "interrupted")
-        self.optuna = _Optuna(space, seed, self.records.values()) if searcher == "optuna" else None
+        self.proposals = Proposals(
+            space,
+            self.goal,
+            seed=seed,
+            searcher=searcher,
+            trials=trials,
+            generations=generations,
+            records=self.records,
+        )
         self._queue: list[int] = []
+
+    @property
+    def trials(self) -> int:
+        """Number of trials over all generations."""
+        return self.proposals.total
 
     # ---- before a session
 
@@ -92,11 +118,15 @@ class TrialQueue:
         """
         if self._queue:
             number = self._queue.pop(0)
-        elif not self.undrawn():
-            return "finished"
         else:
-            number = next(number for number in range(1, self.trials + 1) if number not in self.records)
-            self.records[number] = {"number": number, "settings": self._draw(number), "state": "interrupted"}
+            generations = len(self.proposals.begun)
+            proposal = self.proposals.next(self.records)
+            if proposal is None or proposal == "finished":
+                return proposal
+            number, settings = proposal
+            if len(self.proposals.begun) > generations:
+                self.experiment.write_generations(self.proposals.spaces())
+            self.records[number] = {"number": number, "settings": settings, "state": "interrupted"}
             self._update(self.records[number], "interrupted")
             self.save()
         settings = self.records[number]["settings"]
@@ -106,16 +136,11 @@ class TrialQueue:
         """Put a lost trial at the front of the queue."""
         self._queue.insert(0, self._record(name)["number"])
 
-    def _draw(self, number: int) -> dict[str, Any]:
-        if self.points is not None:
-            return self.points[number - 1]
-        assert self.optuna is not None
-        return dict(self.space.defaults) if number == 1 else self.optuna.suggest(number)
-
     def on_epoch_end(self, name: str, epoch: int, score: float, memory: int) -> None:
         """Record a finished epoch of a trial; see `raysq.tuning.trial.TrialScheduler`."""
         record = self._record(name)
-        record["epochs"], record["val_loss"] = epoch, score
+        record["epochs"] = epoch
+        self.goal.record(record, score)
         record["memory"] = max(record.get("memory", 0), memory)
 
     def memory(self) -> int:
@@ -130,14 +155,15 @@ class TrialQueue:
         record = self._record(name)
         if error is not None:
             record["error"] = error
-        stopped = {None: "stopped early", "out of time": "out of time"}.get(stop_reason, "interrupted")
+        ends = {None: "stopped early", BY_STOPPER: "stopped early", "out of time": "out of time"}
+        stopped = ends.get(stop_reason, "interrupted")
         self._update(record, stopped)
         state = record["state"]
         if state in ("interrupted", "out of time") and not (self.folder / name / "config.json").exists():
             del self.records[record["number"]]  # drawn, but never begun
             state = ""
-        elif self.optuna is not None and state in ENDED:
-            self.optuna.tell(record)
+        elif state in ENDED:
+            self.proposals.tell(record)
         self.save()
         stop = "all fail alike" if self.fails_alike() else None
         return TrialResult(state, record["error"], record["seconds"], stop)
@@ -156,6 +182,9 @@ class TrialQueue:
             epochs = checkpoint.saved_records(run) if result is None else run.metrics()
         except DamagedError as damage:
             error = error or str(damage)
+        with contextlib.suppress(DamagedError):
+            if schedule := read_schedule(run):
+                record |= {"settings": schedule[-1]["settings"], "schedule": schedule}
         best = min(epochs, key=lambda epoch: epoch["val_loss"], default={})
         record |= {
             "state": "failed" if error else result.get("ended", "finished") if result else state,
@@ -186,20 +215,12 @@ class TrialQueue:
 
     def ranked(self) -> list[dict[str, Any]]:
         """Return the records of all trials, best first and failed ones last."""
-        return sorted(
-            self.records.values(),
-            key=lambda trial: (
-                trial["state"] == "failed",
-                trial["val_loss"] is None,
-                trial["val_loss"],
-                trial["number"],
-            ),
-        )
+        return self.goal.rank(self.records.values())
 
     def best(self) -> dict[str, Any] | None:
-        """Return the record with the lowest val_loss among trials that did not fail, or None."""
+        """Return the record of the best trial that did not fail, or None."""
         first = next(iter(self.ranked()), None)
-        return first if first and first["state"] != "failed" and first["val_loss"] is not None else None
+        return first if first and first["state"] != "failed" and self.goal.value(first) is not None else None
 
     def give_up(self) -> None:
         """Mark interrupted trials as out of time, and remove those that were never begun."""
@@ -213,51 +234,6 @@ class TrialQueue:
     def save(self) -> None:
         """Write `trials.json`."""
         write_json(self.experiment.directory / "trials.json", self.ranked())
-
-
-class _Optuna:
-    """Optuna's suggestions, through Ray Tune's searcher."""
-
-    def __init__(self, space: Space, seed: int, records: Iterable[Mapping[str, Any]]):
-        require_optuna()
-        from ray.tune.search.optuna import OptunaSearch
-
-        self.space = space
-        distributions = OptunaSearch.convert_search_space(space.for_ray())
-        self._search = OptunaSearch(space=distributions, metric="score", mode="min", seed=seed)
-        self._drawn: set[int] = set()
-        for record in records:
-            if record["state"] in ENDED:
-                self.tell(record)
-
-    def suggest(self, number: int) -> dict[str, Any]:
-        self._drawn.add(number)
-        point = self._search.suggest(str(number))
-        return {key: rounded(domain, point[key]) for key, domain in self.space.domains.items()}
-
-    def tell(self, record: Mapping[str, Any]) -> None:
-        number, value = record["number"], record["val_loss"]
-        failed = record["state"] == "failed" or value is None
-        if number in self._drawn:
-            self._drawn.discard(number)
-            self._search.on_trial_complete(str(number), None if failed else {"score": value}, error=failed)
-        elif self.space.contains(record["settings"]):
-            # The defaults, and trials of earlier sessions.
-            self._search.add_evaluated_point(dict(record["settings"]), value, error=failed)
-
-
-def require_optuna() -> None:
-    """Check that Optuna is installed, and silence its log.
-
-    Raises:
-        UsageError: Optuna is not installed.
-    """
-    try:
-        import optuna
-
-        optuna.logging.set_verbosity(optuna.logging.ERROR)
-    except ImportError:
-        raise UsageError("--searcher optuna needs Optuna: pip install 'raysq[optuna]'") from None
 
 
 def trial_directory(experiment: Experiment, record: Mapping[str, Any]) -> Path:

@@ -72,7 +72,7 @@ def test_help_states_the_default_of_each_option_that_has_one(capsys):
     with pytest.raises(SystemExit):
         parser().parse_args(["tune", "--help"])
     lines = " ".join(capsys.readouterr().out.split())
-    assert "continues a search. Defaults to 16." in lines and "workers share one. Defaults to 0." in lines
+    assert "continues a search. Defaults to 16, or to as many" in lines and "workers share one. Defaults to 0." in lines
     assert "over all sessions, such as 90 (seconds), 30m or 2h. --epochs" in lines, "no default to state"
 
 

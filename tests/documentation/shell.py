@@ -43,6 +43,7 @@ def shortened(arguments: list[str]) -> list[str]:
         steps = {number - 1 for number, word in enumerate(rest) if word.startswith("steps_per_epoch=")}
         dropped = {number + after for number in epochs | steps for after in (0, 1)}
         rest = [word for number, word in enumerate(rest) if number not in dropped]
+        rest += ["--trials", "2"] if command == "tune" and "--trials" not in rest else []
         rest += ["--epochs", str(LEAST["epochs"]), "--set", f"steps_per_epoch={LEAST['steps_per_epoch']}"]
     return [command, *rest]
 
@@ -51,7 +52,7 @@ def shortened_function(function: Callable[..., Any]) -> Callable[..., Any]:
     """Return `raysq.train` or `raysq.tune` with the least work."""
 
     def run_less(*arguments: Any, settings: Mapping[str, Any] | None = None, **keywords: Any) -> Any:
-        fewer = {"trials": 2} if "trials" in keywords else {}
+        fewer = {"trials": 2} if function.__name__ == "tune" else {}
         return function(*arguments, settings={**(settings or {}), **LEAST}, **keywords | fewer)
 
     return run_less

@@ -283,7 +283,7 @@ def test_the_page_of_a_search(experiment):
     assert path == experiment / "report.html"
     root = parsed(path)
     text = words(root)
-    assert "Of 4 trials the best reached a validation loss of 0.3100, 26.2 % below the defaults (0.4200)" in text
+    assert "Of 4 trials the best reached a validation loss of 0.3100, 26 % below the defaults (0.4200)" in text
     rows = table_of(root, "Trials")
     assert [row[0] for row in rows[1:]] == ["2", "1 (defaults)", "3", "4"]
     assert rows[4][1] == "\u2013" and rows[4][2] == "failed" and "alert('x')" in text
@@ -292,6 +292,13 @@ def test_the_page_of_a_search(experiment):
     labels = [picture.get("aria-label", "") for picture in root.iter("svg")]
     assert sum(label.startswith("Parallel coordinates of 4 trials") for label in labels) == 2
     assert sum(label.startswith("Scatter chart") for label in labels) == 4  # three settings, and the seeds
+    assert sum(label.startswith("Timeline of 2 trials") for label in labels) == 2  # wide and narrow
+    checks = table_of(root, "Can the result be trusted?")
+    assert [
+        "no",
+        "Few trials failed. 1 of 4 trials failed: see why below, and narrow the space.",
+    ] in checks and "health checks need a look" in text
+    assert "Not known: 3 trials have a score, and 6 are needed" in text
     assert "4 trials" in text and "1 of 4 trials: failed" in text
     assert "Best run" in text and "Forecast against truth" in text and "has not ended" not in text
 

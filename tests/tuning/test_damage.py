@@ -12,7 +12,7 @@ from raysq.tuning import results
 from raysq.tuning.experiment import Experiment, experiments
 from raysq.tuning.refit import is_done
 from raysq.tuning.run_trial import write_failure
-from raysq.tuning.search import _Search
+from raysq.tuning.running_search import HowToRun, RunningSearch
 from raysq.tuning.space import Space
 from raysq.tuning.trial_queue import TrialQueue
 
@@ -139,7 +139,7 @@ def test_what_follows_from_others_is_written_again(searched, damage, monkeypatch
     monkeypatch.setattr(results, "is_exported", lambda directory: True)
     monkeypatch.setattr(results, "write_best", lambda *_: written.append("best.json"))
     scheduler = TrialQueue(searched, SPACE, trials=2, seed=0, fixed={}, searcher="random")
-    _Search(searched, scheduler, SimpleNamespace(), None, 1, 0, None, True).finalize()
+    RunningSearch(searched, scheduler, SimpleNamespace(), None, HowToRun()).finalize()
     assert written == ["best.json"]
 
 
@@ -156,4 +156,4 @@ def test_a_trial_whose_record_is_damaged_has_failed(searched):
     assert "the reason is not known" in scheduler.on_trial_end(name, None, None).error
     (searched.directory / "trials.json").unlink()
     again = TrialQueue(searched, SPACE, trials=3, seed=0, fixed={}, searcher="random")
-    assert [again.next_trial().searched for _ in range(3)] == scheduler.points
+    assert [again.next_trial().searched for _ in range(3)] == scheduler.proposals.begun[0].points

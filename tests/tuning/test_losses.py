@@ -39,7 +39,9 @@ class Fake(Session):
     """A session whose Ray Tune is a list of functions, one for each time that it is started."""
 
     def __init__(self, folder, *tunes):
-        context = SimpleNamespace(folder=str(folder), stop_file=str(folder / "stop"), workers=1, gpu=0.5)
+        context = SimpleNamespace(
+            population=False, folder=str(folder), stop_file=str(folder / "stop"), workers=1, gpu=0.5
+        )
         super().__init__(context, Trials(), ProgressTable("search", 2, 9), concurrent=2)
         self.tunes, self.started = list(tunes), 0
 
@@ -72,8 +74,12 @@ def events():
     return make
 
 
-def tune_trial(name):
-    return SimpleNamespace(config={"trial": [name, 0, {}]}, error_file=None, max_failures=-1)
+class tune_trial:
+    def __init__(self, name):
+        self.name, self.config, self.error_file, self.max_failures = name, {"raysq": [name, 0, {}]}, None, -1
+
+    def __str__(self):
+        return self.name
 
 
 def hand_out(session):

@@ -10,6 +10,10 @@ from types import SimpleNamespace
 
 import pytest
 from processes import descendants
+from ray import tune as tune_of_ray
+from ray.tune import Callback, Stopper
+from ray.tune.schedulers import HyperBandScheduler
+from ray.tune.search.hyperopt import HyperOptSearch
 from training.series import SMALL, write_series
 
 import raysq
@@ -69,7 +73,7 @@ def test_a_search_leaves_runs_and_the_best_goes_on_and_is_trained_again(cluster,
         tune(data, trials=3, **{**asked, "settings": {**FIXED, "epochs": 2}})
     # The same call shows what was found, without Ray.
     with monkeypatch.context() as patch:
-        patch.setattr("raysq.tuning.search.ensure_ray", lambda: pytest.fail("Ray was started"))
+        patch.setattr("raysq.tuning.running_search.ensure_ray", lambda: pytest.fail("Ray was started"))
         again = tune(data, trials=3, **asked)
     before = found.trials
     assert again.trials == before
@@ -190,7 +194,7 @@ def test_a_budget_ends_trials_and_keeps_what_they_reached(cluster, data, monkeyp
     assert run.result()["ended"] == "out of time" and best["metrics"]["test_mae"] > 0
     assert load(run).model.count_params() == run.result()["parameters"]
     # A budget that is spent shows what was found.
-    monkeypatch.setattr("raysq.tuning.search.ensure_ray", lambda: pytest.fail("Ray was started"))
+    monkeypatch.setattr("raysq.tuning.running_search.ensure_ray", lambda: pytest.fail("Ray was started"))
     assert tune(data, time=found.seconds, **asked).trials == found.trials
 
 
@@ -208,6 +212,90 @@ def test_hyperband_and_optuna(cluster, data):
     assert len(found.trials) == 4 and {trial["state"] for trial in found.trials} <= {"finished", "stopped early"}
     assert all(1e-4 <= trial["settings"]["learning_rate"] <= 1e-2 for trial in found.trials)
     assert {trial["number"] for trial in found.trials} == {1, 2, 3, 4}
+
+
+class Recorder(Callback):
+    """Callback of Ray Tune that keeps what it sees."""
+
+    def __init__(self):
+        self.starts, self.epochs, self.ends = {}, [], []
+
+    def on_trial_start(self, iteration, trials, trial, **info):
+        self.starts.setdefault(str(trial), trial.config["learning_rate"])
+
+    def on_trial_result(self, iteration, trials, trial, result, **info):
+        assert result["training_iteration"] == result["epoch"] and "val_mae" in result
+        self.epochs.append((str(trial), result["epoch"]))
+
+    def on_trial_complete(self, iteration, trials, trial, **info):
+        self.ends.append(str(trial))
+
+
+def test_a_population_goes_on_from_its_best_and_callbacks_see_it(cluster, data):
+    recorder = Recorder()
+    fixed = {key: value for key, value in FIXED.items() if key != "learning_rate"}
+    search = {"learning_rate": tune_of_ray.loguniform(1e-4, 1e-1), "units": [4, 8]}
+    options = {"scheduler": "pbt", "metric": "val_mae", "callbacks": [recorder], "name": "population"}
+    found = tune(data, trials=2, settings=fixed, search=search, **options)
+    assert {trial["state"] for trial in found.trials} == {"finished"} and found.goal.metric == "val_mae"
+    assert set(recorder.ends) == set(recorder.starts) == {"trial-01", "trial-02"}
+    assert recorder.starts["trial-01"] == 0.001 and ("trial-02", 3) in recorder.epochs
+    # After the first and the second epoch the worse one of two became a copy of the better one.
+    changed = [trial for trial in found.trials if "schedule" in trial]
+    assert changed and all(len(change["settings"]) == 2 for trial in changed for change in trial["schedule"])
+    for trial in changed:
+        run = Run.open(found.directory / "trials" / f"trial-{trial['number']:02}")
+        first, *later = trial["schedule"]
+        assert first["epoch"] == 0 and [change["epoch"] for change in later] == sorted(c["epoch"] for c in later)
+        assert later[-1]["settings"] == trial["settings"] and trial["settings"]["units"] == first["settings"]["units"]
+        assert run.config.settings["training"]["learning_rate"] == trial["settings"]["learning_rate"]
+        # Each epoch was trained with the rate of its time.
+        rates = [record["learning_rate"] for record in run.metrics()]
+        assert len(rates) == 3
+        for epoch, rate in enumerate(rates):
+            at = [change for change in trial["schedule"] if change["epoch"] <= epoch][-1]
+            assert rate == pytest.approx(at["settings"]["learning_rate"], rel=1e-5)
+    assert found.best_run.result()["metrics"]["val_mae"] == found.trials[0]["metrics"]["val_mae"]
+    assert len(found.result_grid) == 2 and not found.result_grid.errors
+    best = found.result_grid.get_best_result()
+    assert best.config == found.trials[0]["settings"] and len(best.metrics_dataframe) == 3
+    assert found.timeline()["trial"].nunique() == 2 and found.cost()["trial_seconds"] > 0
+
+
+@pytest.mark.slow
+def test_objects_of_ray_tune_and_generations(cluster, data):
+    fixed = {key: value for key, value in FIXED.items() if key != "learning_rate"}
+    search = {"learning_rate": tune_of_ray.loguniform(1e-4, 1e-1), "units": tune_of_ray.qrandint(4, 16, 4)}
+    options = {
+        "searcher": HyperOptSearch(random_state_seed=1),
+        "scheduler": HyperBandScheduler(time_attr="training_iteration", max_t=3, reduction_factor=3),
+        "stop": {"epoch": 2},
+        "generations": 2,
+        "name": "objects",
+    }
+    found = tune(data, trials=3, settings=fixed, search=search, **options)
+    assert len(found.trials) == 6 and all(trial["epochs"] <= 2 for trial in found.trials)
+    assert {trial["state"] for trial in found.trials} == {"stopped early"}
+    assert tune(data, trials=3, settings=fixed, search=search, **options).trials == found.trials
+
+
+def test_a_stopper_ends_the_search_for_good(cluster, data, monkeypatch):
+    class Enough(Stopper):
+        epochs = 0
+
+        def __call__(self, trial, result):
+            self.epochs += 1
+            return False
+
+        def stop_all(self):
+            return self.epochs >= 2
+
+    asked = {"settings": {**FIXED, "epochs": 200}, "search": {"units": "4,8,16"}, "name": "enough", "trials": 3}
+    found = tune(data, stop=Enough(), max_concurrent=1, scheduler="none", **asked)
+    assert [trial["state"] for trial in found.trials] == ["stopped early"] and found.trials[0]["epochs"] < 200
+    assert found.best_run.result()["ended"] == "stopped early" and found.state() == "finished"
+    monkeypatch.setattr("raysq.tuning.running_search.ensure_ray", lambda: pytest.fail("Ray was started"))
+    assert tune(data, stop=Enough(), max_concurrent=1, scheduler="none", **asked).trials == found.trials
 
 
 def test_what_the_cluster_cannot_hold_is_an_error_at_once(cluster, data):
@@ -332,6 +420,11 @@ def test_a_name_cannot_leave_the_folder_of_experiments(data, raysq_home, name):
     ("options", "message"),
     [
         ({"trials": 0}, "--trials must be at least 1"),
+        ({"generations": 0}, "--generations must be at least 1"),
+        ({"metric": "val_maee"}, "no run records it: did you mean val_mae"),
+        ({"callbacks": [object()]}, "ray.tune.Callback objects, received object"),
+        ({"scheduler": "pbt", "refit": 2}, "those of a population do"),
+        ({"scheduler": "pbt", "search": {"units": "4,8"}}, "scheduler pbt changes learning_rate"),
         ({"scheduler": "asah"}, "did you mean asha"),
         ({"searcher": "grid"}, "unknown --searcher"),
         ({"time": "soon"}, "--time is seconds"),

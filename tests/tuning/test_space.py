@@ -6,7 +6,9 @@ from training.series import SMALL, write_series
 from raysq import tasks
 from raysq.errors import UsageError
 from raysq.training.run_config import resolve_config
-from raysq.tuning.space import Space, make_space, parse_search
+from raysq.tuning.make_space import make_space
+from raysq.tuning.read_domains import parse_search
+from raysq.tuning.space import Space
 
 SPACE = Space(
     {

@@ -36,7 +36,7 @@ class Parallel:
     Attributes:
         names: Names of the settings.
         rows: Values of the settings, one row per trial, best first.
-        scores: Scores of the trials; lower is better, None for a trial without a score.
+        scores: Scores of the trials, None for a trial without a score.
         log: Names of settings with a logarithmic axis.
         choices: Choices by setting, in order, for settings that have them.
         score: Name of the score.

@@ -20,7 +20,7 @@ from raysq.training.run import Run
 from raysq.training.run_config import resolve_config
 from raysq.training.runtime import configure
 from raysq.training.worker import run_worker
-from raysq.tuning.space import make_space
+from raysq.tuning.make_space import make_space
 
 
 def metadata_of(classes):
