@@ -51,6 +51,20 @@ def _twice(trial: Trial) -> bool:
     return True
 
 
+def _in_collective(trial: Trial) -> bool:
+    """Stop the chief until the other worker waits in a collective for it, and kill it there."""
+    if not trial.training():
+        return False
+    pids = trial.pids("chief")
+    if not pids:
+        return False
+    trial.send(pids, STOP)
+    trial.sleep(trial.random.uniform(1, 5))
+    trial.faults.clear()  # what must be noticed is the death
+    trial.send(pids, KILL)
+    return True
+
+
 def _driver(trial: Trial) -> bool:
     """Kill the driver; the same command continues."""
     if not _hit("driver", KILL)(trial):
@@ -64,6 +78,7 @@ KINDS: dict[str, tuple[str, Callable[[Trial], bool]]] = {
     "kill-worker": ("SIGKILL of the worker that is not the chief", _hit("other", KILL, "training")),
     "kill-chief": ("SIGKILL of the chief", _hit("chief", KILL, "training")),
     "kill-both": ("SIGKILL of both workers", _hit("worker", KILL)),
+    "kill-in-collective": ("SIGKILL of the chief while the other worker waits in a collective for it", _in_collective),
     "kill-in-checkpoint": ("SIGKILL of the chief while it writes a checkpoint", _hit("chief", KILL, "checkpointing")),
     "kill-in-restart": ("SIGKILL of a worker, and of a new one while the group starts again", _in_restart),
     "kill-twice": ("SIGKILL of the chief, twice in a row", _twice),

@@ -19,6 +19,7 @@ import json
 import os
 import platform
 import random
+import subprocess
 import sys
 import tempfile
 import time
@@ -118,7 +119,14 @@ def hit(folder: Path, kind: str, number: int, numbers: dict[str, Any]) -> dict[s
         "lost": lost,
         "said": [match[0] for _, match in told],
         "seconds": round(ended - trial.started, 1),
+        "commit": commit(),
     }
+
+
+def commit() -> str:
+    """The commit that this file belongs to."""
+    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "--short=8", "HEAD"]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
 
 
 def read(path: Path) -> dict[str, Any]:
