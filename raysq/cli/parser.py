@@ -298,7 +298,13 @@ def _add_training(sub: argparse.ArgumentParser) -> None:
     """Add the options that `train` and `backtest` share."""
     _add_task(sub)
     _add_data_and_model(sub, "the task's model")
-    sub.add_argument("--workers", type=int, default=1, help="Number of workers. More than one form a Ray worker group.")
+    sub.add_argument(
+        "--workers",
+        metavar="N|MIN:MAX",
+        default="1",
+        help="Number of workers. More than one form a Ray worker group. With MIN:MAX, the group goes on with fewer "
+        "workers where nodes are lost, and with more where there is room.",
+    )
     sub.add_argument("--gpu", action="store_true", help="Use a GPU for each worker.")
     sub.add_argument("--threads", type=int, help="Number of TensorFlow threads of each worker. Defaults to all cores.")
     sub.add_argument("--epochs", type=int, help="Maximum number of epochs. Same as --set epochs=N.")

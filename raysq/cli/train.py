@@ -12,12 +12,14 @@ def train(options: argparse.Namespace) -> None:
     from raysq.training import train as api
     from raysq.training.config_file import ConfigFile
     from raysq.training.run import Run
+    from raysq.training.worker_range import WorkerRange
 
+    workers = WorkerRange.parse(options.workers)
     chosen = ConfigFile.read(options.config, options.task) if options.config else ConfigFile()
     # A file of `raysq config` names all settings, the batch size included, which --per-worker-batch replaces.
     replaced = () if options.per_worker_batch is None else ("training.batch_size",)
     data, model = options.data or chosen.data, chosen.model_for(options.model, trust=options.trust)
-    if options.workers > 1 and not options.dry_run:
+    if workers.most > 1 and not options.dry_run:
         api.start_early(options.task, data=data, model=model)
     config = api.resolve(
         options.task,
@@ -28,7 +30,7 @@ def train(options: argparse.Namespace) -> None:
             **{name: value for name, value in chosen.settings.items() if name not in replaced},
             **overrides(options),
         },
-        workers=options.workers,
+        workers=workers,
         per_worker_batch=options.per_worker_batch,
         linear_rate=options.linear_rate,
         quiet=options.json,
@@ -36,7 +38,7 @@ def train(options: argparse.Namespace) -> None:
     if options.dry_run:
         from raysq.training.estimate import estimate, show_estimate
 
-        figures = estimate(config, workers=options.workers, gpu=options.gpu, threads=options.threads)
+        figures = estimate(config, workers=workers.most, gpu=options.gpu, threads=options.threads)
         return write_result(options, figures, lambda console: show_estimate(console, figures))
     remarks = config.make_problem().describe()
     run = Run.create(config, name=options.name, fresh=options.fresh, trust=options.trust)
@@ -48,7 +50,7 @@ def train(options: argparse.Namespace) -> None:
         print_message(f"run  {run.directory}{' (finished before)' if finished else ''}")
     if run.result() is None:
         with run.lock():
-            api.train_run(run, workers=options.workers, gpu=options.gpu, threads=options.threads, quiet=options.json)
+            api.train_run(run, workers=workers, gpu=options.gpu, threads=options.threads, quiet=options.json)
     outcome = run.result() or {}
     result = {
         "run": str(run.directory),
@@ -176,6 +178,7 @@ def evaluate(options: argparse.Namespace) -> None:
 def backtest(options: argparse.Namespace) -> None:
     from raysq.training.backtest import backtest
     from raysq.training.run import Run
+    from raysq.training.worker_range import WorkerRange
 
     def on_fold(number: int, fold: dict[str, Any]) -> None:
         if not options.json:
@@ -187,7 +190,7 @@ def backtest(options: argparse.Namespace) -> None:
         folds=options.folds,
         data=options.data,
         model=options.model,
-        workers=options.workers,
+        workers=WorkerRange.parse(options.workers),
         gpu=options.gpu,
         seed=options.seed,
         settings=overrides(options),

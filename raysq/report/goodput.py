@@ -16,7 +16,7 @@ _CAUSES = {
     "repeated": "steps lost and trained again",
     "starting": "starts: processes, imports, data, first call",
     "checkpoints": "waiting for checkpoints",
-    "restarting": "from the loss of workers to the next group",
+    "restarting": "from the loss or pause of workers to the next group",
     "stopped": "between a command and the one that continued",
     "finishing": "best epoch measured, model exported",
     "other": "other: callbacks, reports",
@@ -75,6 +75,8 @@ def _end(attempt: Attempt, following: Attempt | None, state: str) -> str:
     """Return how an attempt ended, in words."""
     if attempt.reason == "finished":
         return "finished"
+    if attempt.reason == "paused":
+        return "for other workers or nodes"
     if following is not None and following.command == attempt.command:
         return "workers were lost"
     if following is None and state == "running":

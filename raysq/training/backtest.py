@@ -12,6 +12,7 @@ from raysq.errors import DataError, UsageError
 from raysq.problems.capabilities import Backtestable
 from raysq.training.evaluation import evaluate
 from raysq.training.train import resolve, train
+from raysq.training.worker_range import WorkerRange
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ def backtest(
     folds: int = 4,
     data: str | Path | None = None,
     model: str | None = None,
-    workers: int = 1,
+    workers: int | tuple[int, int] | WorkerRange = 1,
     gpu: bool = False,
     seed: int = 0,
     settings: Mapping[str, Any] | None = None,

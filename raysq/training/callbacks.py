@@ -5,9 +5,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from raysq.errors import Interrupted
 from raysq.training.call_log import CallLog
 from raysq.training.scaling import StepCost
 from raysq.training.state import TrainState
+
+
+class Paused(Interrupted):
+    """Raised where the workers of a group end after a checkpoint, so that a group of another size or place goes on."""
 
 
 @dataclass(frozen=True)
@@ -21,6 +26,8 @@ class TrainingCallbacks:
         on_step_cost: called once with the measured cost of a step of a worker group; see `raysq.training.loop.fit`.
         should_stop: called after every call of compiled steps. If it returns True, the state is saved and
             `Interrupted` is raised.
+        should_pause: asked every two seconds between calls. If it returns True on the chief, every worker of the group
+            saves the state and raises `Paused`.
         export_model: called at the end of training. If it returns True, the run is evaluated on the test split and
             `model.keras` is exported. A trial that is not the best of its search needs neither. The result must be
             the same on all workers of a group.
@@ -34,6 +41,7 @@ class TrainingCallbacks:
     on_epoch_end: Callable[[dict[str, Any]], None] = lambda record: None
     on_step_cost: Callable[[StepCost], None] = lambda cost: None
     should_stop: Callable[[], bool] = lambda: False
+    should_pause: Callable[[], bool] = lambda: False
     export_model: Callable[[], bool] = lambda: True
     tensorboard: bool = True
     background_checkpoints: bool = True

@@ -50,7 +50,8 @@ def finalize(run: Run, *, ended: str, dataset: Dataset | None = None) -> dict[st
         attempts = []
         print_message(f"{error}; the goodput is left out")
     goodput = summarize(attempts) if attempts else None
-    write_result(run, trainer, TrainState.from_json(last.state), metrics, epoch, goodput=goodput, ended=ended)
+    state, replicas = TrainState.from_json(last.state), [attempt.replicas for attempt in attempts]
+    write_result(run, trainer, state, metrics, epoch, goodput=goodput, replicas=replicas, ended=ended)
     return metrics
 
 
@@ -105,9 +106,13 @@ def write_result(
     epoch: int,
     *,
     goodput: Goodput | None,
+    replicas: list[int],
     ended: str = "finished",
 ) -> None:
-    """Write `result.json` of a run whose best epoch has the given number and metrics."""
+    """Write `result.json` of a run whose best epoch has the given number and metrics.
+
+    `replicas` are those of each attempt at training the run.
+    """
     run.finish(
         {
             "metrics": metrics,
@@ -118,6 +123,6 @@ def write_result(
             "parameters": int(trainer.model.count_params()),
             "ended": ended,
             "left_to_model": list(trainer.compilation.ignored_settings),
-            **({} if goodput is None else {"goodput": goodput.to_json()}),
+            **({} if goodput is None else {"goodput": goodput.to_json(), "replicas": replicas}),
         }
     )

@@ -17,6 +17,7 @@ from typing import Any, Self
 from raysq.errors import DamagedError, Interrupted, SourceError
 from raysq.storage.atomic import write_json
 from raysq.storage.json_files import read_json
+from raysq.training.callbacks import Paused
 from raysq.training.run_files import RunFiles
 from raysq.training.state import TrainState
 
@@ -45,7 +46,8 @@ class Attempt:
         starting: time from `began` to the end of the first call.
         checkpoints: time for which training waited for checkpoints.
         finishing: time of measuring the best epoch and of exporting its model.
-        reason: why it ended: "finished", "interrupted", "failed", or empty where it could not tell.
+        reason: why it ended: "finished", "interrupted", "paused" (a worker group of another size or on other nodes goes
+            on), "failed", or empty where it could not tell.
     """
 
     command: float
@@ -73,7 +75,7 @@ class Goodput:
         repeated: training steps and validation that were lost, and trained again from an earlier checkpoint.
         starting: starts: processes, imports, reading the data and the checkpoint, and the first call of compiled steps.
         checkpoints: waiting for checkpoints.
-        restarting: from the loss of workers to the start of the next worker group of the same command.
+        restarting: from the loss or pause of workers to the next worker group of the same command.
         stopped: from the end of a command to the start of the one that continued the run.
         finishing: measuring the best epoch and exporting its model.
         other: the rest, such as callbacks and reports.
@@ -229,7 +231,8 @@ class GoodputRecorder:
         self._end_thread()
         if error is not None:
             with suppress(SourceError):  # the block's own error is the one to report, such as that of a full disk
-                self._end("interrupted" if isinstance(error, (Interrupted, KeyboardInterrupt)) else "failed")
+                stopped = "interrupted" if isinstance(error, (Interrupted, KeyboardInterrupt)) else "failed"
+                self._end("paused" if isinstance(error, Paused) else stopped)
 
     @contextmanager
     def _counted(self, cause: str) -> Iterator[None]:

@@ -15,9 +15,12 @@ from raysq.training.trainer import Trainer
 _CALL_SECONDS = 0.5
 _MAX_STEPS = 256
 # Workers of a group must make the same calls. A collective in a loop is identified by its iteration within the call,
-# so workers with calls of different lengths would wait for each other forever. They begin with `_GROUP_STEPS`, and the
-# chief sets the length from time to time; the first call is not typical, since it traces and compiles.
+# so workers with calls of different lengths would wait for each other forever. They begin with `_GROUP_STEPS`, and
+# agree on what the chief says after the second call, since the first one traces and compiles, and then every two
+# seconds.
 _GROUP_STEPS = 16
+_AGREE_SECONDS = 2.0
+_MAX_CALLS = 4096
 _COST_CALL = 3  # the first call of the agreed length
 
 
@@ -26,6 +29,8 @@ def fit(
     state: TrainState,
     on_train_batch_end: Callable[[TrainState, float], None] = lambda state, loss: None,
     on_step_cost: Callable[[StepCost], None] = lambda cost: None,
+    should_pause: Callable[[], bool] = lambda: False,
+    on_pause: Callable[[], None] = lambda: None,
 ) -> Iterator[dict[str, Any]]:
     """Train from `state` to the end of the last epoch, or until early stopping.
 
@@ -37,6 +42,9 @@ def fit(
             worker's examples of the call. `trainer` and `state` are consistent then, so it may save them, or raise.
         on_step_cost: called once with the measured cost of a step, if `trainer` has several replicas and the steps to
             come take some seconds.
+        should_pause: asked every two seconds between calls, or after each call of a single replica. Only the chief's
+            answer counts.
+        on_pause: called on every worker after the same step, where the chief's `should_pause` has returned True.
 
     Yields:
         A record per epoch: `epoch`, `step`, `seconds`, `learning_rate`, losses and metrics, and `best`. Names of
@@ -64,20 +72,26 @@ def fit(
             # The number of steps in a call does not change the results.
             fitting = max(1, min(_MAX_STEPS, int(steps * _CALL_SECONDS / seconds)))
             calls += 1
+            pause = False
             if trainer.replicas == 1:
                 if steps == call_steps:
                     call_steps = min(2 * call_steps, fitting)
                 # In a group all workers must see the same loss to end together, so the check follows the epoch.
                 _check_finite(loss, state, trainer)
+                pause = should_pause()
             elif calls == agreement:
                 # A shorter call, at the end of an epoch, measures what calls cost rather than steps.
-                call_steps = trainer.broadcast(fitting if steps == call_steps else call_steps)
-                agreement *= 3
-            elif calls == _COST_CALL and not settings.exact:
+                wanted = fitting if steps == call_steps else call_steps
+                interval = int(_AGREE_SECONDS / (seconds / steps * wanted))
+                call_steps, interval, pause = _agree(trainer, wanted, interval, should_pause())
+                agreement += interval
+            if trainer.replicas > 1 and calls == _COST_CALL and not settings.exact:
                 cost = measure_step_cost(trainer, seconds / steps, trainer.total_steps - state.step)
                 if cost is not None:
                     on_step_cost(cost)
             on_train_batch_end(state, loss)
+            if pause:
+                on_pause()
         started = time.perf_counter()
         logs = trainer.take_train_metrics() if trainable else {}
         if trainable:
@@ -97,6 +111,14 @@ def fit(
             **logs,
             "best": best,
         }
+
+
+def _agree(trainer: Trainer, call_steps: int, interval: int, pause: bool) -> tuple[int, int, bool]:
+    """Return the chief's arguments: steps of a call, calls until the next agreement (at least 1), whether to pause."""
+    calls = max(1, min(_MAX_CALLS, interval))
+    value = trainer.broadcast((calls * 2 + pause) * 2 * _MAX_STEPS + call_steps)  # of 23 bits
+    rest, call_steps = divmod(value, 2 * _MAX_STEPS)
+    return call_steps, rest // 2, bool(rest % 2)
 
 
 def _update_best(state: TrainState, value: float, trainer: Trainer) -> bool:

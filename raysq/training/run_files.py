@@ -30,6 +30,7 @@ class RunResult(TypedDict):
     epochs: int
     parameters: int
     goodput: NotRequired[dict[str, float]]  # absent in runs of an older raysq; see `raysq.training.goodput.Goodput`
+    replicas: NotRequired[list[int]]  # of each attempt, over all workers; absent likewise
 
 
 class Failure(TypedDict):

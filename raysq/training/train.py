@@ -14,6 +14,7 @@ from raysq.tasks.prepare import prepare
 from raysq.training.builder import find_model
 from raysq.training.run import Run
 from raysq.training.run_config import RunConfig, resolve_config
+from raysq.training.worker_range import WorkerRange
 
 
 def train(
@@ -21,7 +22,7 @@ def train(
     *,
     data: str | Path | None = None,
     model: str | None = None,
-    workers: int = 1,
+    workers: int | tuple[int, int] | WorkerRange = 1,
     gpu: bool = False,
     seed: int = 0,
     settings: Mapping[str, Any] | None = None,
@@ -43,7 +44,9 @@ def train(
             and returns a Keras model. A compiled model keeps its own loss, optimizer and metrics. Defaults to the
             problem's default model.
         workers: number of workers. One worker trains in this process where the hardware allows it. Several train in
-            a Ray Train worker group, which is kept for the next call for RAYSQ_KEEP_WORKERS seconds. Defaults to 1.
+            a Ray Train worker group, which is kept for the next call for RAYSQ_KEEP_WORKERS seconds. A pair
+            `(MIN, MAX)` makes a group that goes on with fewer workers where nodes are lost, and with more where there
+            is room. Defaults to 1.
         gpu: whether to use one GPU per worker. Defaults to False.
         seed: seed of weights, order and dropout. Defaults to 0.
         settings: settings of examples, model and training, by name. Others keep the defaults of the model, the data
@@ -72,7 +75,7 @@ def train(
         >>> run = raysq.train("jena", model="gru", settings={"units": 32, "epochs": 10})
         >>> run.result()["metrics"]["val_mae"]
     """
-    if workers > 1:
+    if WorkerRange.of(workers).most > 1:
         start_early(task, data=data, model=model)
     config = resolve(
         task,
@@ -121,7 +124,7 @@ def resolve(
     model: str | None = None,
     seed: int = 0,
     settings: Mapping[str, Any] | None = None,
-    workers: int = 1,
+    workers: int | tuple[int, int] | WorkerRange = 1,
     per_worker_batch: int | None = None,
     linear_rate: bool = False,
     validate_splits: bool = True,
@@ -146,12 +149,16 @@ def resolve(
     if per_worker_batch is None and not linear_rate:
         return config
     rate = config.train_settings().learning_rate
-    scaled = _scaled_settings(settings or {}, rate, workers, per_worker_batch, linear_rate)
+    scaled = _scaled_settings(settings or {}, rate, WorkerRange.of(workers), per_worker_batch, linear_rate)
     return resolve_config(task, model, dataset, seed, scaled)
 
 
 def _scaled_settings(
-    settings: Mapping[str, Any], learning_rate: float, workers: int, per_worker_batch: int | None, linear_rate: bool
+    settings: Mapping[str, Any],
+    learning_rate: float,
+    workers: WorkerRange,
+    per_worker_batch: int | None,
+    linear_rate: bool,
 ) -> dict[str, Any]:
     """Return the user's settings with a global batch of `workers` times `per_worker_batch`.
 
@@ -161,20 +168,25 @@ def _scaled_settings(
         workers, per_worker_batch, linear_rate: see `train`.
 
     Raises:
-        UsageError: a number is below 1, `linear_rate` lacks `per_worker_batch`, or the user gave `batch_size` too.
+        UsageError: a number is below 1, `linear_rate` lacks `per_worker_batch`, the number of workers may change, or
+            the user gave `batch_size` too.
     """
     if per_worker_batch is None:
         raise UsageError("--linear-rate needs --per-worker-batch: a fixed global batch keeps its learning rate")
-    if per_worker_batch < 1 or workers < 1:
-        noun, number = ("--workers", workers) if workers < 1 else ("--per-worker-batch", per_worker_batch)
-        raise UsageError(f"{noun} must be at least 1, received {number}")
+    if per_worker_batch < 1:
+        raise UsageError(f"--per-worker-batch must be at least 1, received {per_worker_batch}")
+    if workers.is_elastic:
+        raise UsageError(
+            f"--per-worker-batch needs a fixed number of workers, received --workers {workers}: the global batch would "
+            "change on the way; give --set batch_size=N, that of all workers"
+        )
     scaled = flat_settings(settings)
     if "batch_size" in scaled or "training.batch_size" in scaled:
         raise UsageError("--per-worker-batch and the setting batch_size exclude each other: leave one out")
-    scaled["training.batch_size"] = per_worker_batch * workers
+    scaled["training.batch_size"] = per_worker_batch * workers.most
     if linear_rate:
         scaled.pop("learning_rate", None)
-        scaled["training.learning_rate"] = learning_rate * workers
+        scaled["training.learning_rate"] = learning_rate * workers.most
     return scaled
 
 
@@ -200,7 +212,14 @@ def find_or_prepare(task: str, data: str | Path | None = None, *, quiet: bool = 
     return datasets.find_dataset(registered, None if data is None else str(data))
 
 
-def train_run(run: Run, *, workers: int = 1, gpu: bool = False, threads: int | None = None, quiet: bool = True) -> None:
+def train_run(
+    run: Run,
+    *,
+    workers: int | tuple[int, int] | WorkerRange = 1,
+    gpu: bool = False,
+    threads: int | None = None,
+    quiet: bool = True,
+) -> None:
     """Train a run in this process if possible, else in a Ray Train worker group.
 
     Several workers, or a GPU that this machine does not have, need a worker group.
@@ -212,16 +231,15 @@ def train_run(run: Run, *, workers: int = 1, gpu: bool = False, threads: int | N
     Raises:
         UsageError: `workers` or `threads` is below 1.
     """
-    if workers < 1:
-        raise UsageError(f"--workers must be at least 1, received {workers}")
+    numbers = WorkerRange.of(workers)
     if threads is not None and threads < 1:
         raise UsageError(f"--threads must be at least 1, received {threads}")
-    run.config.train_settings().check_workers(workers)
-    if workers == 1 and (not gpu or glob("/dev/nvidia[0-9]*")):
+    run.config.train_settings().check_workers(numbers.most)
+    if numbers.most == 1 and (not gpu or glob("/dev/nvidia[0-9]*")):
         from raysq.training.backends import process
 
         process.train(run, gpu=gpu, threads=threads, quiet=quiet)
     else:
         from raysq.training.backends import ray_train
 
-        ray_train.train(run, workers, gpu=gpu, threads=threads, quiet=quiet)
+        ray_train.train(run, numbers, gpu=gpu, threads=threads, quiet=quiet)

@@ -10,7 +10,7 @@ from raysq.display.terminal import print_message
 from raysq.errors import Interrupted
 from raysq.storage.atomic import sweep
 from raysq.training import checkpoint
-from raysq.training.callbacks import TensorBoardWriter, TrainingCallbacks
+from raysq.training.callbacks import Paused, TensorBoardWriter, TrainingCallbacks
 from raysq.training.checkpoint_writer import CheckpointWriter
 from raysq.training.finalize import export_model, measure_best, write_result
 from raysq.training.goodput import GoodputRecorder
@@ -51,6 +51,7 @@ def run_worker(
 
     Raises:
         Interrupted: `should_stop` returned True. The state is saved.
+        Paused: `should_pause` returned True on the chief. The state is saved.
         TrainingError: the loss is not finite.
     """
     on_message: Callable[[str], None] = print_message if chief else lambda message: None
@@ -97,13 +98,21 @@ def _train(
                 if chief:
                     writer.save(directories, values, state.to_json())
 
+        def save_now() -> None:
+            save(run.last)
+            with goodput.checkpoint():
+                writer.wait()
+
+        def on_pause() -> None:
+            save_now()
+            trainer.barrier()  # wait until the chief has written the checkpoint
+            raise Paused(f"paused at step {state.step:,} of {trainer.total_steps:,}")
+
         def on_train_batch_end(state: TrainState, loss: float) -> None:
             goodput.on_train_batch_end(state)
             callbacks.on_train_batch_end(state, loss, trainer.steps_per_epoch)
             if callbacks.should_stop():
-                save(run.last)
-                with goodput.checkpoint():
-                    writer.wait()
+                save_now()
                 raise Interrupted(
                     f"stopped at step {state.step:,} of {trainer.total_steps:,}; the same command continues there"
                 )
@@ -114,7 +123,7 @@ def _train(
             save(run.last)  # replace the damaged checkpoint
             on_message(damages[0])
         tensorboard = TensorBoardWriter(run.directory) if chief and callbacks.tensorboard else None
-        records = fit(trainer, state, on_train_batch_end, callbacks.on_step_cost)
+        records = fit(trainer, state, on_train_batch_end, callbacks.on_step_cost, callbacks.should_pause, on_pause)
         for record in user_loop(run.config.model, records):
             goodput.on_epoch_end(state)
             with goodput.checkpoint():
@@ -137,5 +146,6 @@ def _train(
         with goodput.finishing():
             if export:
                 export_model(run, dataset, weights)
-        write_result(run, trainer, state, metrics, epoch, goodput=goodput.finish())
+        replicas = [attempt.replicas for attempt in goodput.attempts]
+        write_result(run, trainer, state, metrics, epoch, goodput=goodput.finish(), replicas=replicas)
     return metrics

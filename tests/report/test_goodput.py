@@ -39,7 +39,7 @@ def test_attempts_say_why_they_ended():
     whole = cells([KILLED, RESTARTED, CONTINUED], "finished")
     rows = {row[0]: row[1:] for row in whole}
     assert rows["steps lost and trained again"][0] == "10 s"
-    assert rows["from the loss of workers to the next group"][0] == "12 s"
+    assert rows["from the loss or pause of workers to the next group"][0] == "12 s"
     assert rows["between a command and the one that continued"][0] == "1 min 20 s"
     assert [row[-1] for row in whole[-3:]] == ["workers were lost", "interrupted", "finished"]
     assert whole[-2][:4] == ["2", "1970-01-01 00:17:42", "2", "300 \u2013 800"]

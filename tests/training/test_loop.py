@@ -63,3 +63,23 @@ def test_ranks_of_different_speed_make_the_same_calls(checkpoint_steps):
     assert sum(steps for _, steps in chief.calls) == 1500
     assert [steps for _, steps in chief.calls[:2]] == [16, 16]
     assert max(steps for _, steps in chief.calls) == (checkpoint_steps or 256), "longer calls for quick steps"
+
+
+@pytest.mark.parametrize("replicas", [1, 2])
+def test_all_ranks_pause_after_the_same_step_where_the_chief_is_asked_to(replicas, monkeypatch):
+    pytest.importorskip("tensorflow")
+    monkeypatch.setattr("raysq.training.loop._AGREE_SECONDS", 0.02)
+    settings, agreed, paused = TrainSettings(epochs=3, steps_per_epoch=500), [], []
+    for rank in range(replicas):
+        trainer = GroupTrainer(settings, 1e-4 * (rank + 1), agreed, chief=rank == 0)
+        trainer.replicas, state = replicas, TrainState()
+
+        def pause(state=state):
+            paused.append(state.step)
+            raise InterruptedError
+
+        # The other ranks are asked at other moments, or not at all.
+        asked = (lambda state=state: state.step > 300) if rank == 0 else bool
+        with pytest.raises(InterruptedError):
+            list(fit(trainer, state, should_pause=asked, on_pause=pause))
+    assert len(set(paused)) == 1 and 300 < paused[0] < 1500 and len(paused) == replicas

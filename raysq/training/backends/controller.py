@@ -24,21 +24,32 @@ from ray.train.v2._internal.callbacks.placement_group_callback import PlacementG
 from ray.train.v2._internal.callbacks.preemption_callback import PreemptionCallback
 from ray.train.v2._internal.execution.callback import WorkerGroupCallback
 from ray.train.v2._internal.execution.controller import TrainController
-from ray.train.v2._internal.execution.controller.state import AbortedState, ShuttingDownState
-from ray.train.v2._internal.execution.scaling_policy import FixedScalingPolicy
+from ray.train.v2._internal.execution.controller.controller import TrainControllerLoopIterationResult
+from ray.train.v2._internal.execution.controller.state import (
+    AbortedState,
+    InitializingState,
+    ShuttingDownState,
+    TrainControllerState,
+)
+from ray.train.v2._internal.execution.scaling_policy import ResizeDecision
 from ray.train.v2._internal.execution.worker_group import WorkerGroup
 from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
 
-from raysq.distributed.cluster import can_grow, is_alone, nodes_timeout
+from raysq.distributed.cluster import is_alone
 from raysq.training.backends import tf_config
 from raysq.training.backends.group_events import GroupEvents
+from raysq.training.backends.group_size import GroupSize
 from raysq.training.backends.worker_actor import RayTrainWorker, serve
+from raysq.training.worker_range import WorkerRange
 
+# For Ray to place the workers of a group for which there is room. A busy machine may take a while.
 _START_SECONDS = 180.0
+# Where the room may be that of a node which was lost a moment ago, without Ray's head knowing it yet.
+_SHORT_START_SECONDS = 30.0
 
 
 def make_trainer(
-    workers: int,
+    workers: WorkerRange,
     gpu: float,
     max_failures: int,
     hosts: tuple[str, ...],
@@ -50,7 +61,7 @@ def make_trainer(
     """Return a trainer whose workers run `worker_actor.serve`.
 
     Args:
-        workers: number of workers.
+        workers: numbers of workers that the group may have.
         gpu: GPUs of each worker.
         max_failures: number of restarts.
         hosts: further hosts that may connect to the workers.
@@ -58,16 +69,16 @@ def make_trainer(
         on_start: called with the actors of each new or restarted group.
         on_poll: called with the statuses of all workers, and whether one has failed, after each poll.
     """
-    # On an autoscaling cluster, wait for a replacement node as long as for the first nodes, in three attempts. On
-    # other clusters, Ray's default of one minute is too short for a busy machine to start the processes.
-    start_seconds = max(_START_SECONDS, nodes_timeout() / 3 if can_grow() else 0.0)
+    start_seconds = _SHORT_START_SECONDS if workers.is_elastic or not is_alone() else _START_SECONDS
     # The end of a run waits for the controller's next poll. Ray's default of two seconds suits groups of a hundred
     # workers.
-    poll_seconds = min(2.0, max(0.2, workers / 50))
+    poll_seconds = min(2.0, max(0.2, workers.most / 50))
     environment = os.environ.get
     return Trainer(
         serve,
-        callbacks=[events, _GroupCallback(on_start, on_poll)],
+        workers=workers,
+        events=events,
+        callbacks=[_GroupCallback(on_start, on_poll)],
         train_loop_config={},
         backend_config=GroupConfig(
             float(environment("RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S", start_seconds)),
@@ -75,13 +86,13 @@ def make_trainer(
             hosts,
         ),
         scaling_config=ScalingConfig(
-            num_workers=workers, use_gpu=gpu > 0, resources_per_worker={"CPU": 1, **({"GPU": gpu} if gpu else {})}
+            num_workers=workers.most, use_gpu=gpu > 0, resources_per_worker={"CPU": 1, **({"GPU": gpu} if gpu else {})}
         ),
         run_config=RunConfig(
             # Ray Train writes checkpoints here, of which there are none.
             storage_path=str(Path(_worker._global_node.get_session_dir_path()) / "raysq"),
             name=f"group-{uuid.uuid4().hex}",
-            failure_config=FailureConfig(max_failures=max_failures, controller_failure_limit=2),
+            failure_config=FailureConfig(max_failures=max_failures, controller_failure_limit=-1),  # see GroupSize
             logging_config=LoggingConfig(log_level="CRITICAL"),  # of the terminal; Ray's log files have all
         ),
     )
@@ -92,7 +103,7 @@ class GroupConfig(BackendConfig):
     """Settings of a worker group.
 
     Attributes:
-        start_seconds: time for the workers to start.
+        start_seconds: time for Ray to place the workers.
         poll_seconds: interval at which the controller polls the workers.
         hosts: further hosts that may connect to the workers.
     """
@@ -134,12 +145,23 @@ class Trainer(DataParallelTrainer):
     """Trainer that runs its controller in the calling thread. `backend_config` must be a `GroupConfig`.
 
     Args:
-        callbacks: callbacks of the controller. Those of `run_config` are sent to the workers as well.
+        workers: numbers of workers that the group may have.
+        events: record of the group.
+        callbacks: further callbacks of the controller. Those of `run_config` are sent to the workers as well.
     """
 
-    def __init__(self, *arguments: Any, callbacks: list[WorkerGroupCallback], **options: Any):
+    def __init__(
+        self,
+        *arguments: Any,
+        workers: WorkerRange,
+        events: GroupEvents,
+        callbacks: list[WorkerGroupCallback],
+        **options: Any,
+    ):
         super().__init__(*arguments, **options)
-        self._callbacks = callbacks
+        self._workers = workers
+        self._events = events
+        self._callbacks = [events, *callbacks]
         self._stop = threading.Event()
 
     def stop(self) -> None:
@@ -160,7 +182,8 @@ class Trainer(DataParallelTrainer):
         return [*map(_quick_cleaner, callbacks), *self._callbacks]
 
     def _initialize_and_run_controller(self, **arguments: Any) -> Any:
-        controller = _Controller(self._stop, is_alone(), **arguments)
+        size = GroupSize(self.scaling_config, self._workers, self._events, alone=is_alone())
+        controller = _Controller(self._stop, **{**arguments, "scaling_policy": size})
         asyncio.run(controller.run())
         return controller.get_result()
 
@@ -211,34 +234,20 @@ class _WorkerGroup(WorkerGroup):
         ray.get(contexts)
 
 
-class _FixedSize(FixedScalingPolicy):
-    """Fixed number of workers on a cluster that has no autoscaler to ask for nodes."""
-
-    def after_controller_start(self, train_run_context: Any) -> None:
-        pass
-
-    def _maybe_send_resource_request(self) -> None:
-        pass
-
-
 class _Controller(TrainController):
     """Ray Train's controller, run in a thread of the driver.
 
     Args:
         stop: event after which the controller ends its workers.
-        alone: whether the cluster is this machine, with no autoscaler, so that no node can come or be taken away.
     """
 
     worker_group_cls = _WorkerGroup
 
-    def __init__(self, stop: threading.Event, alone: bool, **arguments: Any):
-        policy = arguments["scaling_policy"]
-        if alone and type(policy) is FixedScalingPolicy:
-            arguments["scaling_policy"] = _FixedSize(policy.scaling_config)
+    def __init__(self, stop: threading.Event, **arguments: Any):
         super().__init__(**arguments)
-        if alone:
-            callbacks: list[Any] = self._worker_group_callbacks_to_propagate
-            callbacks[:] = [callback for callback in callbacks if not isinstance(callback, PreemptionCallback)]
+        # `GroupSize` looks for the notices itself. Ray's watcher is an actor, and needs workers that return.
+        callbacks: list[Any] = self._worker_group_callbacks_to_propagate
+        callbacks[:] = [callback for callback in callbacks if not isinstance(callback, PreemptionCallback)]
         self._stop = stop
         self._session = _session()
         self._health_check_interval_s = self._train_run_context.backend_config.poll_seconds
@@ -253,6 +262,20 @@ class _Controller(TrainController):
         if self._stop.is_set() and not self.get_state().is_terminal():
             self._set_state(ShuttingDownState(next_state=AbortedState()))
             await super()._run_control_loop_iteration()
+
+    def _execute_resize_decision(self, decision: ResizeDecision) -> TrainControllerLoopIterationResult:
+        if decision.num_workers:
+            return super()._execute_resize_decision(decision)
+        # All workers have paused.
+        return TrainControllerLoopIterationResult(self._get_run_attempt_id(), self._state, InitializingState())
+
+    def _make_and_handle_scaling_decision_for_non_running_worker_group(
+        self, controller_state: TrainControllerState
+    ) -> TrainControllerLoopIterationResult:
+        # What is left of a group holds places, for which `GroupSize` looks.
+        if self._worker_group:
+            self._shutdown_worker_group()
+        return super()._make_and_handle_scaling_decision_for_non_running_worker_group(controller_state)
 
 
 def _session() -> str | None:

@@ -1,4 +1,4 @@
-"""Callback of Ray Train's controller that keeps the processes of a worker group, and the reasons of its restarts."""
+"""Callback of Ray Train's controller that keeps the processes of a worker group, and the log of its restarts."""
 
 import contextlib
 from dataclasses import dataclass
@@ -6,10 +6,12 @@ from typing import Any
 
 from ray.exceptions import RayActorError
 from ray.train.v2._internal.execution.callback import ControllerCallback, WorkerGroupCallback
+from ray.train.v2._internal.execution.controller.state import ReschedulingState, RestartingState
 
 from raysq.distributed import cluster_values
 from raysq.distributed.lost_work import is_loss
 from raysq.training.backends import heartbeat
+from raysq.training.backends.group_log import Event
 
 
 @dataclass(frozen=True)
@@ -36,14 +38,16 @@ class GroupEvents(ControllerCallback, WorkerGroupCallback):
     Attributes:
         starts: number of attempts to start the group.
         members: its workers; empty from each attempt on until their processes run.
-        restarts: reasons of the restarts.
+        log: what has happened to the group.
+        is_waiting: whether the group waits for room.
         placement_groups: placement groups of all attempts.
     """
 
     def __init__(self) -> None:
         self.starts = 0
         self.members: list[Member] = []
-        self.restarts: list[str] = []
+        self.log: list[Event] = []
+        self.is_waiting = False
         self.placement_groups: list[Any] = []
         self._ending: list[Member] = []
 
@@ -66,9 +70,16 @@ class GroupEvents(ControllerCallback, WorkerGroupCallback):
         self._ending = []
 
     def after_controller_state_update(self, previous_state: Any, current_state: Any) -> None:
-        # A group restarts after it ran, and is rescheduled if it did not start.
-        if type(current_state).__name__ in ("RestartingState", "ReschedulingState"):
-            self.restarts.append(_reason(current_state.training_failed_error, self.members))
+        # A group restarts after it ran, and is rescheduled if it did not start. While it waits, its state stays.
+        if current_state is not previous_state and isinstance(current_state, RestartingState | ReschedulingState):
+            error = current_state.training_failed_error
+            if not is_lack_of_room(error):
+                self.log.append(Event(_reason(error, self.members)))
+
+
+def is_lack_of_room(error: Any) -> bool:
+    """Whether a start failed since Ray had no room for the workers in time."""
+    return type(getattr(error, "controller_failure", None)).__name__ == "WorkerGroupStartupTimeoutError"
 
 
 def _reason(error: Any, members: list[Member]) -> str:

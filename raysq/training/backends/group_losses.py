@@ -11,5 +11,9 @@ class OwnClusterLost(GroupLost):
     """Ray that this process has started on this machine was lost; it can be started again."""
 
 
+class NoRoom(LostError):
+    """There was no room for the workers in the time that the user allows."""
+
+
 class HeadLost(LostError):
     """The head of a cluster that this process has joined does not answer."""

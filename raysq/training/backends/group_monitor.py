@@ -12,6 +12,7 @@ from raysq.distributed import cluster_values, own_cluster
 from raysq.errors import UsageError
 from raysq.training.backends import end_processes, heartbeat
 from raysq.training.backends.group_events import GroupEvents, Member
+from raysq.training.backends.group_log import Event
 from raysq.training.backends.group_losses import GroupLost, HeadLost, OwnClusterLost
 from raysq.training.backends.heartbeat import Beat
 
@@ -55,22 +56,22 @@ class GroupMonitor:
 
     Args:
         events: the group.
-        on_message: called with the reason of each restart of the group, in the thread that calls `check`.
+        on_event: called with each event of the group, in the thread that calls `check`.
         start_seconds: seconds that Ray Train waits for the resources of a group.
 
     Raises:
         UsageError: RAYSQ_FIRST_CALL_TIMEOUT is not a number of seconds.
     """
 
-    def __init__(self, events: GroupEvents, on_message: Callable[[str], None], start_seconds: float):
+    def __init__(self, events: GroupEvents, on_event: Callable[[Event], None], start_seconds: float):
         self._events = events
-        self._on_message = on_message
+        self._on_event = on_event
         self._start_seconds = start_seconds + _PROCESS_SECONDS
         self._first_call_seconds = first_call_seconds()
-        self._messages: deque[str] = deque()
+        self._untold: deque[Event] = deque()
         self._lost: Exception | None = None
         self._watches: dict[Member, _Watch] = {}
-        self._restarts = len(events.restarts)
+        self._read = len(events.log)
         self._starts = 0
         self._starting = 0.0  # seconds of the present start
         self._announced = False
@@ -152,28 +153,28 @@ class GroupMonitor:
         except _unreachable():  # `check` counts for how long
             return
         self._unanswered = 0.0
-        for reason in self._events.restarts[self._restarts :]:
-            self._restarts += 1
-            if not self._announced:
-                self._messages.append(reason)
-            self._announced = False
+        for event in self._events.log[self._read :]:
+            self._read += 1
+            if not (event.is_loss and self._announced):
+                self._untold.append(event)
+            self._announced = self._announced and not event.is_loss
         self._watches = {member: self._watches.get(member, _Watch()) for member in members}
         for member, beat in beats.items():
             _update(self._watches[member], beat, tick)
         self._judge(tick)
 
     def _tell(self) -> None:
-        """Pass the messages on. Not from the monitor's thread: shared storage and a terminal may block it."""
-        while self._messages:
-            message = self._messages.popleft()
+        """Pass the events on. Not from the monitor's thread: shared storage and a terminal may block it."""
+        while self._untold:
+            event = self._untold.popleft()
             with contextlib.suppress(Exception):  # that nobody can be told is no reason to end training
-                self._on_message(message)
+                self._on_event(event)
 
     def _judge(self, tick: float) -> None:
         """End the workers that keep the group from going on."""
         excess = {member: watch.excess(self._start_seconds) for member, watch in self._watches.items()}
         silent = [member for member in excess if excess[member] > 0]
-        is_starting = not self._watches and self._events.starts == self._starts
+        is_starting = not (self._watches or self._events.is_waiting) and self._events.starts == self._starts
         self._starts, self._starting = self._events.starts, self._starting + tick if is_starting else 0.0
         if self._starting > self._start_seconds:
             self._lost = GroupLost(f"the workers did not start in {self._start_seconds:g} s")
@@ -208,7 +209,7 @@ class GroupMonitor:
         # Errors: those that still run will be silent for another while, and the group is given up.
         with contextlib.suppress(*_unreachable()):
             end_processes.end(started)
-        self._messages.append(reason)
+        self._untold.append(Event(reason))
 
 
 def first_call_seconds() -> float:

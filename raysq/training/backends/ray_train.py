@@ -15,13 +15,15 @@ from raysq.display.terminal import print_message
 from raysq.distributed import own_cluster, placement
 from raysq.distributed.cluster import check_resources, ensure_ray
 from raysq.distributed.lost_work import Patience, is_loss, nested
+from raysq.distributed.places import replacement_timeout
 from raysq.errors import DamagedError, Interrupted, LostError, RaysqError, ResourceError, TrainingError
 from raysq.storage.atomic import write_json
 from raysq.storage.json_files import read_json
 from raysq.training import checkpoint, failures, group_server
 from raysq.training.backends import heartbeat, worker_groups
 from raysq.training.backends.driver_context import DriverContext
-from raysq.training.backends.group_losses import GroupLost, HeadLost, OwnClusterLost
+from raysq.training.backends.group_log import Event
+from raysq.training.backends.group_losses import GroupLost, HeadLost, NoRoom, OwnClusterLost
 from raysq.training.backends.tf_config import allowed_hosts
 from raysq.training.backends.worker_groups import GroupEnded, GroupKey, WorkerGroup
 from raysq.training.callbacks import TrainingCallbacks
@@ -32,6 +34,7 @@ from raysq.training.scaling import StepCost
 from raysq.training.state import TrainState
 from raysq.training.user_code import is_own
 from raysq.training.worker import run_worker
+from raysq.training.worker_range import WorkerRange
 
 # File of the measured cost of a step, in the run's directory.
 _STEP_COST = "step_cost.json"
@@ -64,7 +67,7 @@ def start_early() -> None:
 
 def train(
     run: Run,
-    workers: int,
+    workers: int | tuple[int, int] | WorkerRange,
     *,
     gpu: float = 0,
     threads: int | None = None,
@@ -76,13 +79,14 @@ def train(
     """Train a run to its end on a Ray Train worker group, on one node or several.
 
     Each worker has one CPU and `gpu` GPUs. A lost worker or node is replaced, and the group continues from the last
-    checkpoint. The number of restarts is unlimited as long as training progresses between them; `max_failures` limits
-    restarts without progress. The function may be called in a thread, and inside a Ray actor such as a trial. A group
-    whose run ended well is kept for the next run; see `worker_groups`. It ends with the calling process.
+    checkpoint. With a range of workers, it continues with fewer where lost nodes do not come back, and with more where
+    there is room. The number of restarts is unlimited as long as training progresses between them; `max_failures`
+    limits restarts without progress. The function may be called in a thread, and inside a Ray actor such as a trial. A
+    group whose run ended well is kept for the next run; see `worker_groups`. It ends with the calling process.
 
     Args:
         run: the run. All nodes must see its directory; they need not see its data set.
-        workers: number of workers.
+        workers: number of workers, or the least and the most.
         gpu: GPUs of each worker. Defaults to 0.
         threads: TensorFlow's threads in each worker. Defaults to all cores.
         quiet: whether to hide progress. Defaults to False.
@@ -99,19 +103,21 @@ def train(
     """
     command = time.time()
     ensure_ray()
-    check_resources({"CPU": 1, "GPU": gpu}, "a worker", workers)
+    numbers = WorkerRange.of(workers)
+    check_resources({"CPU": 1, "GPU": gpu}, "a worker", numbers.least)
     placement.validate_shared_runs(run.directory)
     worker_groups.keep_seconds()  # an error of the setting is raised now, not after training
+    replacement_timeout()
     failures.clear(run.directory)
     patience = Patience(max_failures + 1)
 
-    def on_loss(reason: str) -> None:
-        print_message(f"{reason}: training continues from step {checkpoint.reached(run.directory):,}")
+    def on_event(event: Event) -> None:
+        print_message(event.line(checkpoint.reached(run.directory)))
 
     with TrainProgress(run.config.train_settings().epochs, quiet) as progress, _Watcher(run, progress):
         while True:
             step = checkpoint.reached(run.directory)
-            key = _group_key(run, workers, gpu, threads, max_failures)
+            key = _group_key(run, numbers, gpu, threads, max_failures)
             group = worker_groups.take(key)
             arguments = {
                 "run": run.resolved(),
@@ -123,14 +129,14 @@ def train(
             }
             used_before = group.jobs > 0
             try:
-                _train_group(run, group, arguments, on_loss, should_stop)
+                _train_group(run, group, arguments, on_event, should_stop)
                 break
             except GroupLost as loss:
                 patience.progress(checkpoint.reached(run.directory))
                 if not patience.lose():
                     raise LostError(f"{loss}; the same command continues from the last checkpoint") from loss
-                _recover(loss, on_loss)
-            except HeadLost:
+                _recover(loss, on_event)
+            except (HeadLost, NoRoom):
                 raise
             except LostError:
                 # Ray Train counts all failures of a group, but those of earlier runs or before progress should not
@@ -139,12 +145,12 @@ def train(
                     raise
 
 
-def _recover(loss: GroupLost, on_loss: Callable[[str], None]) -> None:
+def _recover(loss: GroupLost, on_event: Callable[[Event], None]) -> None:
     """Report a loss, and start Ray anew if it was lost."""
     options = own_cluster.options()
     if isinstance(loss, OwnClusterLost):
         own_cluster.shut_down()
-    on_loss(str(loss))
+    on_event(Event(str(loss)))
     ensure_ray(**(options or {}))
 
 
@@ -152,7 +158,7 @@ def _train_group(
     run: Run,
     group: WorkerGroup,
     arguments: dict[str, Any],
-    on_loss: Callable[[str], None],
+    on_event: Callable[[Event], None],
     should_stop: Callable[[], bool],
 ) -> None:
     """Train with a group, which Ray Train restarts after failures, and keep the group if all went well.
@@ -169,11 +175,11 @@ def _train_group(
         return should_stop() or (failed_at is not None and time.monotonic() - failed_at > _FAILURE_SECONDS)
 
     try:
-        group.run(_train_worker, arguments, on_loss, ends)
+        group.run(_train_worker, arguments, on_event, ends)
     except (GroupLost, HeadLost):
         raise
     except GroupEnded as ended:
-        raise failures.read(run.directory) or _explain(ended.reason, run, group.key.workers, group.key.gpu) from ended
+        raise failures.read(run.directory) or _explain(ended.reason, run) from ended
     except BaseException as error:
         group.stop(_INTERRUPT_SECONDS)
         if isinstance(error, KeyboardInterrupt):
@@ -187,7 +193,7 @@ def _train_group(
     worker_groups.keep(group)
 
 
-def _group_key(run: Run, workers: int, gpu: float, threads: int | None, max_failures: int) -> GroupKey:
+def _group_key(run: Run, workers: WorkerRange, gpu: float, threads: int | None, max_failures: int) -> GroupKey:
     import ray
 
     config = run.config
@@ -208,6 +214,8 @@ def _group_key(run: Run, workers: int, gpu: float, threads: int | None, max_fail
 def _train_worker(arguments: dict[str, Any]) -> None:
     """Train on one worker of the group."""
     import ray.train
+
+    from raysq.training.backends.worker_actor import is_pause_requested
 
     context = ray.train.get_context()
     chief = context.get_world_rank() == 0
@@ -242,7 +250,12 @@ def _train_worker(arguments: dict[str, Any]) -> None:
             run_worker(
                 run,
                 _strategy(workers, arguments["gpu"]),
-                TrainingCallbacks(on_train_batch_end, on_step_cost=on_step_cost, calls=heartbeat.new_log()),
+                TrainingCallbacks(
+                    on_train_batch_end,
+                    on_step_cost=on_step_cost,
+                    should_pause=is_pause_requested,
+                    calls=heartbeat.new_log(),
+                ),
                 chief=chief,
                 dataset=dataset,
                 command=arguments["command"],
@@ -323,14 +336,10 @@ class _Watcher:
             pass  # not written yet; shown next time
 
 
-def _explain(error: Exception, run: Run, workers: int, gpu: float) -> RaysqError:
+def _explain(error: Exception, run: Run) -> RaysqError:
     """Return a one-line error from Ray Train's nested errors."""
-    if type(getattr(error, "controller_failure", None)).__name__ == "WorkerGroupStartupTimeoutError":
-        needs = "a CPU" + (f" and {gpu:g} GPU" if gpu else "")
-        return LostError(
-            f"the Ray cluster did not give {workers} workers {needs} each in time: nodes were lost, or other work "
-            f"holds them (`ray status`); the same command continues from the last checkpoint"
-        )
+    if isinstance(failure := getattr(error, "controller_failure", None), RaysqError):
+        return failure
     worker_failures = getattr(error, "worker_failures", None) or {}
     for failure in worker_failures.values():
         for cause in nested(failure):

@@ -10,10 +10,14 @@ from ray.train.v2._internal.execution.worker_group import worker
 
 from raysq import backend
 from raysq.training.backends import heartbeat
+from raysq.training.callbacks import Paused
 
 # Jobs of this process as (number, function, arguments), and the number of the last finished one.
 _jobs: "queue.SimpleQueue[tuple[int, Callable[[Any], None], Any]]" = queue.SimpleQueue()
 _finished = 0
+# Whether a pause was requested, and whether the job has ended with it. The process is ended then.
+_pause_requested = False
+_is_paused = False
 
 
 class RayTrainWorker(worker.RayTrainWorker):
@@ -34,21 +38,38 @@ class RayTrainWorker(worker.RayTrainWorker):
         """
         _jobs.put((number, function, arguments))
 
+    def pause(self) -> None:
+        """Request that the group writes a checkpoint and ends the present job before it is finished."""
+        global _pause_requested
+        _pause_requested = True
+
     def poll_status(self) -> Any:
-        """Return Ray Train's status of this worker, with the number of the last finished job as `finished_job`."""
-        finished = _finished  # before the status, whose error belongs to a later job
+        """Return Ray Train's status of this worker.
+
+        It has the number of the last finished job as `finished_job`, and whether a later one was paused as `is_paused`.
+        """
+        finished, is_paused = _finished, _is_paused  # before the status, whose error belongs to a later job
         status: Any = super().poll_status()
-        status.finished_job = finished
+        status.finished_job, status.is_paused = finished, is_paused
         return status
 
 
 def serve(_: Any) -> None:
-    """Run jobs until the group is stopped. This is the group's training function."""
-    global _finished
+    """Run jobs until the group is stopped or paused. This is the group's training function."""
+    global _finished, _is_paused
     while True:
         number, function, arguments = _jobs.get()
-        function(arguments)
-        _finished = number
+        try:
+            function(arguments)
+        except Paused:
+            _is_paused = True
+        else:
+            _finished = number
+
+
+def is_pause_requested() -> bool:
+    """Return whether the group is to write a checkpoint and end the present job."""
+    return _pause_requested
 
 
 def _import_early() -> None:

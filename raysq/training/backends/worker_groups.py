@@ -17,7 +17,9 @@ from raysq.distributed.cluster import is_alone
 from raysq.distributed.idle import on_release
 from raysq.errors import Interrupted, UsageError
 from raysq.training.backends.driver_context import DriverContext
+from raysq.training.backends.group_log import Event
 from raysq.training.backends.group_losses import GroupLost, HeadLost, OwnClusterLost
+from raysq.training.worker_range import WorkerRange
 
 _KEEP_SECONDS = 60.0
 _STOP_SECONDS = 10.0
@@ -30,7 +32,7 @@ class GroupKey:
     """Properties that runs must share to be trained by the same processes.
 
     Attributes:
-        workers: number of workers.
+        workers: numbers of workers that the group may have.
         gpu: GPUs of each worker.
         threads: TensorFlow's threads in each worker, or None.
         max_failures: restarts of the group.
@@ -43,7 +45,7 @@ class GroupKey:
         session: id of the driver in its Ray cluster.
     """
 
-    workers: int
+    workers: WorkerRange
     gpu: float
     threads: int | None
     max_failures: int
@@ -108,7 +110,7 @@ class WorkerGroup:
         self,
         function: Callable[[Any], None],
         arguments: Any,
-        on_loss: Callable[[str], None] = lambda reason: None,
+        on_event: Callable[[Event], None] = lambda event: None,
         should_stop: Callable[[], bool] = lambda: False,
     ) -> None:
         """Call a function on every worker, and again on the workers of a restarted group, until all have returned.
@@ -116,7 +118,7 @@ class WorkerGroup:
         Args:
             function: function of a module.
             arguments: its argument.
-            on_loss: called with a line about what was lost, each time the workers are started again.
+            on_event: called with what happens to the group.
             should_stop: asked some times a second. If it returns True, the call ends with an error.
 
         Raises:
@@ -128,7 +130,7 @@ class WorkerGroup:
         """
         from raysq.training.backends.group_monitor import GroupMonitor
 
-        with GroupMonitor(self._events, on_loss, self._trainer.backend_config.start_seconds) as monitor:
+        with GroupMonitor(self._events, on_event, self._trainer.backend_config.start_seconds) as monitor:
             try:
                 self._run(function, arguments, monitor.check, should_stop)
             except (OwnClusterLost, HeadLost):

@@ -5,11 +5,13 @@ from types import SimpleNamespace
 import pytest
 from ray.exceptions import ActorDiedError, RaySystemError
 from ray.train.v2._internal.exceptions import UserExceptionWithTraceback, WorkerHealthCheckFailedError
+from ray.train.v2._internal.execution.controller.state import RestartingState
 
 from raysq.distributed import own_cluster
 from raysq.errors import LostError, UsageError
 from raysq.training.backends import group_monitor
 from raysq.training.backends.group_events import GroupEvents, Member
+from raysq.training.backends.group_log import Event
 from raysq.training.backends.group_losses import GroupLost, HeadLost, OwnClusterLost
 from raysq.training.backends.group_monitor import GroupMonitor
 from raysq.training.backends.heartbeat import Beat
@@ -32,7 +34,7 @@ class Group:
         monkeypatch.setattr(group_monitor, "_read_beat", self.beats.get)
         monkeypatch.setattr(group_monitor.cluster_values, "get", lambda key: None)
         monkeypatch.setattr(group_monitor.end_processes, "end", self.ended.update)
-        self.monitor = GroupMonitor(self.events, self.said.append, 100.0)
+        self.monitor = GroupMonitor(self.events, lambda event: self.said.append(event.text), 100.0)
         self.start()
 
     def start(self):
@@ -60,11 +62,11 @@ def test_a_silent_worker_is_ended_once_and_told_in_one_line(group):
     assert not group.ended
     group.pass_time(1, MEMBERS[:1])
     assert group.ended == {MEMBERS[1]: 11}, "with the moment of its start"
-    group.events.restarts.append("worker 1 (process 11) was lost")
+    group.events.log.append(Event("worker 1 (process 11) was lost"))
     group.start()
     group.pass_time(40, MEMBERS)
     assert group.said == ["worker 1 (process 11) has not answered for 51 s"]
-    group.events.restarts.append("worker 0 (process 10) was lost")
+    group.events.log.append(Event("worker 0 (process 10) was lost"))
     group.pass_time(1, MEMBERS)
     assert group.said[1:] == ["worker 0 (process 10) was lost"]
     group.monitor.check()
@@ -231,7 +233,8 @@ def test_restarts_are_told_with_their_reason(failures, reason):
     events = GroupEvents()
     events.members = list(MEMBERS)
     error = SimpleNamespace(worker_failures=failures, controller_failure="no room")
-    state = type("RestartingState", (), {"training_failed_error": error})()
+    state = RestartingState(training_failed_error=error)
     events.after_controller_state_update(None, SimpleNamespace())
     events.after_controller_state_update(None, state)
-    assert events.restarts == [reason]
+    events.after_controller_state_update(state, state)  # it waits for room
+    assert events.log == [Event(reason)]

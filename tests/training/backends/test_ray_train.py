@@ -199,9 +199,9 @@ def test_what_a_group_says_is_a_loss_where_no_worker_failed_by_itself(data, tmp_
 
     run = Run.create(resolve_config("jena", "dense", data, 0, SETTINGS), name="told")
     lost = {0: UserExceptionWithTraceback(LostError("a worker of the group was lost"), "..."), 1: ActorDiedError()}
-    assert type(ray_train._explain(WorkerGroupError("two", lost), run, 2, 0)) is LostError
+    assert type(ray_train._explain(WorkerGroupError("two", lost), run)) is LostError
     failed = {0: UserExceptionWithTraceback(KeyError("units"), "KeyError: 'units'"), 1: lost[0]}
-    error = ray_train._explain(WorkerGroupError("two", failed), run, 2, 0)
+    error = ray_train._explain(WorkerGroupError("two", failed), run)
     assert type(error) is TrainingError and "the worker group failed: KeyError: 'units' (all of it" in str(error)
 
 
@@ -211,7 +211,7 @@ def test_an_error_that_causes_itself_is_explained(data):
     run = Run.create(resolve_config("jena", "dense", data, 0, SETTINGS), name="circle")
     error = KeyError("units")
     error.__cause__ = error
-    assert type(ray_train._explain(WorkerGroupError("one", {0: error}), run, 2, 0)) is TrainingError
+    assert type(ray_train._explain(WorkerGroupError("one", {0: error}), run)) is TrainingError
 
 
 def test_an_error_of_a_group_is_raised_as_it_is_unless_a_worker_recorded_one(data):

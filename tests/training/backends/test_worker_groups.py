@@ -15,9 +15,10 @@ from raysq.errors import Interrupted, UsageError
 from raysq.training.backends import controller, worker_groups
 from raysq.training.backends.driver_context import DriverContext
 from raysq.training.backends.worker_groups import GroupKey, WorkerGroup
+from raysq.training.worker_range import WorkerRange
 
 DRIVER = DriverContext("/folder", (), "/home", b"", "")
-KEY = GroupKey(2, 0, 1, 3, True, False, ("", ""), (), DRIVER, "session")
+KEY = GroupKey(WorkerRange(2, 2), 0, 1, 3, True, False, ("", ""), (), DRIVER, "session")
 
 
 class Group:
@@ -54,7 +55,7 @@ def test_a_kept_group_serves_one_further_run_at_a_time():
 @pytest.mark.parametrize(
     "other",
     [
-        {"workers": 3},
+        {"workers": WorkerRange(2, 3)},
         {"threads": 2},
         {"deterministic": False},
         {"source": ("model", "edited")},
