@@ -2,8 +2,11 @@
 
 import signal
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
-from faults.trial import Trial
+from faults import node_kinds
+from faults.trial import EPOCHS, Trial
 
 KILL, STOP = signal.SIGKILL, signal.SIGSTOP
 
@@ -74,17 +77,74 @@ def _driver(trial: Trial) -> bool:
     return True
 
 
-KINDS: dict[str, tuple[str, Callable[[Trial], bool]]] = {
-    "kill-worker": ("SIGKILL of the worker that is not the chief", _hit("other", KILL, "training")),
-    "kill-chief": ("SIGKILL of the chief", _hit("chief", KILL, "training")),
-    "kill-both": ("SIGKILL of both workers", _hit("worker", KILL)),
-    "kill-in-collective": ("SIGKILL of the chief while the other worker waits in a collective for it", _in_collective),
-    "kill-in-checkpoint": ("SIGKILL of the chief while it writes a checkpoint", _hit("chief", KILL, "checkpointing")),
-    "kill-in-restart": ("SIGKILL of a worker, and of a new one while the group starts again", _in_restart),
-    "kill-twice": ("SIGKILL of the chief, twice in a row", _twice),
-    "kill-raylet": ("SIGKILL of the raylet", _hit("raylet", KILL)),
-    "kill-head": ("SIGKILL of the head's server (GCS)", _hit("gcs_server", KILL)),
-    "kill-driver": ("SIGKILL of the command; it is called again", _driver),
-    "stop-worker": ("SIGSTOP of one worker", _hit("worker", STOP, one=True)),
-    "stop-both": ("SIGSTOP of both workers", _hit("worker", STOP)),
+@dataclass(frozen=True)
+class Kind:
+    """A kind of fault.
+
+    Attributes:
+        title: what is done, for the table.
+        fault: does it, and returns whether it came to that. Its argument is the trial.
+        on_nodes: whether the run is on a cluster of three nodes.
+        options: further options of the command, for the undisturbed run too.
+        epochs: of the run.
+        lines: lines about what happened, by default one for each fault.
+        lossless: whether no step may be lost.
+        is_told: whether the command lives to tell of the fault.
+    """
+
+    title: str
+    fault: Callable[[Any], bool]
+    on_nodes: bool = False
+    options: tuple[str, ...] = ()
+    epochs: int = EPOCHS
+    lines: int | None = None
+    lossless: bool = False
+    is_told: bool = True
+
+
+def _of_node(title: str, fault: Callable[[Any], bool], lines: int, lossless: bool = False) -> Kind:
+    """A kind with a changing number of workers: in the exact mode the bits are those of any number."""
+    options = ("--workers=1:2", "--set=training.exact=8")
+    return Kind(title, fault, on_nodes=True, options=options, epochs=2 * EPOCHS, lines=lines, lossless=lossless)
+
+
+KINDS: dict[str, Kind] = {
+    "kill-worker": Kind("SIGKILL of the worker that is not the chief", _hit("other", KILL, "training")),
+    "kill-chief": Kind("SIGKILL of the chief", _hit("chief", KILL, "training")),
+    "kill-both": Kind("SIGKILL of both workers", _hit("worker", KILL)),
+    "kill-in-collective": Kind(
+        "SIGKILL of the chief while the other worker waits in a collective for it", _in_collective
+    ),
+    "kill-in-checkpoint": Kind(
+        "SIGKILL of the chief while it writes a checkpoint", _hit("chief", KILL, "checkpointing")
+    ),
+    "kill-in-restart": Kind("SIGKILL of a worker, and of a new one while the group starts again", _in_restart),
+    "kill-twice": Kind("SIGKILL of the chief, twice in a row", _twice),
+    "kill-raylet": Kind("SIGKILL of the raylet", _hit("raylet", KILL)),
+    "kill-head": Kind("SIGKILL of the head's server (GCS)", _hit("gcs_server", KILL)),
+    "kill-driver": Kind("SIGKILL of the command; it is called again", _driver, is_told=False),
+    "stop-worker": Kind("SIGSTOP of one worker", _hit("worker", STOP, one=True)),
+    "stop-both": Kind("SIGSTOP of both workers", _hit("worker", STOP)),
+    "node-returns": Kind("a node of three lost; another comes", node_kinds.returns, on_nodes=True),
+    "node-stays-away": Kind(
+        "a node of three lost for good: the command ends in one line; it is called again once there is a node",
+        node_kinds.stays_away,
+        on_nodes=True,
+    ),
+    "elastic-returns": _of_node(
+        "a node of three lost, `--workers 1:2`, exact mode: one worker goes on, and two once another node comes",
+        node_kinds.returns_to_fewer,
+        lines=3,
+    ),
+    "elastic-stays-away": _of_node(
+        "a node of three lost for good, `--workers 1:2`, exact mode: one worker goes on to the end",
+        node_kinds.stays_away_from_fewer,
+        lines=2,
+    ),
+    "elastic-drained": _of_node(
+        "notice that a node of three is taken away, `--workers 1:2`, exact mode: one worker goes on, no step lost",
+        node_kinds.drained,
+        lines=1,
+        lossless=True,
+    ),
 }

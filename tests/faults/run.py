@@ -19,6 +19,7 @@ import json
 import os
 import platform
 import random
+import re
 import subprocess
 import sys
 import tempfile
@@ -28,7 +29,8 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-from faults.kinds import KINDS
+from faults.kinds import KINDS, Kind
+from faults.nodes import make_trial
 from faults.trial import CHECKPOINT_STEPS, CONTINUES, SETTINGS, STEPS, Trial
 
 RESULTS = Path(__file__).resolve().parents[2] / "benchmarks" / "results" / "faults.json"
@@ -45,12 +47,15 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = options.folder or Path(temporary)
         prepare(folder)
-        numbers = reference(folder)
+        numbers: dict[tuple[Any, ...], dict[str, Any]] = {}
         for number in range(options.times):
             for kind in options.only or KINDS:
                 known = read(options.results)["faults"].get(kind, {}).get(str(number))
                 if known is None or (options.again and known["problems"]):
-                    found = hit(folder, kind, number, numbers)
+                    like = (KINDS[kind].options, KINDS[kind].epochs)
+                    if like not in numbers:
+                        numbers[like] = reference(folder, KINDS[kind])
+                    found = hit(folder, kind, number, numbers[like])
                     print(kind, number, json.dumps(found), flush=True)
                     add(options.results, kind, number, found)
 
@@ -64,9 +69,12 @@ def prepare(folder: Path) -> None:
         write_series(folder / "waves")
 
 
-def reference(folder: Path) -> dict[str, Any]:
-    """Train undisturbed, and return the numbers that all others must have."""
-    trial = Trial(folder, "reference", random.Random(0))
+def reference(folder: Path, kind: Kind) -> dict[str, Any]:
+    """Train undisturbed, and return the numbers that all others of the kind's options must have."""
+    name = "-".join(["reference", *(option.partition("=")[2] for option in kind.options)])
+    # One worker in the exact mode: its numbers are those of any number of workers.
+    options = [*kind.options, *(["--workers=1"] if kind.options else [])]
+    trial = Trial(folder, re.sub("[^a-z0-9]+", "-", name), random.Random(0), options=options, epochs=kind.epochs)
     trial.start()  # shows the result if it is there
     trial.finish()
     assert trial.process is not None and trial.process.returncode == 0, trial.lines
@@ -75,13 +83,20 @@ def reference(folder: Path) -> dict[str, Any]:
 
 def hit(folder: Path, kind: str, number: int, numbers: dict[str, Any]) -> dict[str, Any]:
     """Train with a fault, and return what became of it."""
-    trial = Trial(folder, f"{kind}-{number}", random.Random(f"{kind} {number}"))
+    about = KINDS[kind]
+    seed = f"{kind} {number}"
+    trial = make_trial(
+        folder, f"{kind}-{number}", seed, on_nodes=about.on_nodes, options=[*about.options], epochs=about.epochs
+    )
     trial.clear()
-    trial.start()
-    hit = KINDS[kind][1](trial)
-    trial.finish()
-    ended = time.monotonic()
-    problems = [] if hit else ["the fault came too late"]
+    try:
+        trial.start()
+        hit = about.fault(trial)
+        trial.finish()
+    finally:
+        ended = time.monotonic()
+        trial.end_cluster()
+    problems = [*trial.problems] if hit else ["the fault came too late", *trial.problems]
     assert trial.process is not None
     if trial.process.returncode:
         problems.append(f"exit status {trial.process.returncode}: {trial.lines[-1][1] if trial.lines else ''}")
@@ -92,9 +107,9 @@ def hit(folder: Path, kind: str, number: int, numbers: dict[str, Any]) -> dict[s
     noticed, lost = [], []
     told = [(moment, CONTINUES.match(line)) for moment, line in trial.lines]
     told = [(moment, match) for moment, match in told if match]
-    if kind == "kill-driver":
+    if not about.is_told:
         for _, reached, step in trial.faults:
-            back = trial.first_steps()[-1]
+            back = trial.attempts()[-1].first_step
             lost.append(max(0, step - back))
             if back < reached:
                 problems.append(f"continued from step {back}, the checkpoint was at step {reached}")
@@ -110,8 +125,10 @@ def hit(folder: Path, kind: str, number: int, numbers: dict[str, Any]) -> dict[s
             lost.append(max(0, step - back))  # training may go on while a lost server is noticed
             if back < reached:
                 problems.append(f"continued from step {back}, the checkpoint was at step {reached}")
-        if len(told) > len(trial.faults):
+        if len(told) > len(trial.faults) if about.lines is None else len(told) != about.lines:
             problems.append(f"{len(told)} lines for {len(trial.faults)} faults")
+        if about.lossless and any(lost):
+            problems.append("steps were lost")
     return {
         "problems": problems,
         "steps": [step for _, _, step in trial.faults],

@@ -33,7 +33,7 @@ def table() -> str:
         "| fault | times | as promised | noticed (s) |",
         "|---|---|---|---|",
     ]
-    for kind, (title, _) in KINDS.items():
+    for kind, title in ((name, kind.title) for name, kind in KINDS.items()):
         faults = list(results["faults"].get(kind, {}).values())
         if not faults:
             lines.append(f"| {title} | not run yet | | |")

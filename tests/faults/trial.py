@@ -18,7 +18,7 @@ from typing import Any
 
 from processes import descendants
 
-from raysq.training.goodput import read_attempts
+from raysq.training.goodput import Attempt, read_attempts
 from raysq.training.run_files import RunFiles
 
 TESTS = Path(__file__).resolve().parents[1]
@@ -39,7 +39,7 @@ SETTINGS = {
 # No run of a trial takes longer: something hangs.
 LIMIT = 600.0
 MARK = "RAYSQ_FAULT_TRIAL"
-CONTINUES = re.compile(r"^(?P<reason>.*): training continues from step (?P<step>[\d,]+)$")
+CONTINUES = re.compile(r"^(?P<reason>.*): training continues(?: with \d+)? from step (?P<step>[\d,]+)$")
 
 
 @dataclass
@@ -51,13 +51,18 @@ class Trial:
         name: of the run.
         random: chooses the moments and the victims.
         environment: further variables of the command.
+        options: further options of the command. Later ones replace earlier ones.
+        epochs: of the run.
         faults: the moments of the faults, with the checkpoint's step at each.
+        problems: what a fault has found wrong itself.
     """
 
     folder: Path
     name: str
     random: random.Random
     environment: dict[str, str] = field(default_factory=dict)
+    options: list[str] = field(default_factory=list)
+    epochs: int = EPOCHS
     workers: int = 2
 
     def __post_init__(self) -> None:
@@ -65,6 +70,7 @@ class Trial:
         self.mark = uuid.uuid4().hex
         self.lines: list[tuple[float, str]] = []
         self.faults: list[tuple[float, int, int]] = []
+        self.problems: list[str] = []
         self.process: subprocess.Popen[str] | None = None
         self.started = time.monotonic()
 
@@ -77,6 +83,7 @@ class Trial:
         arguments = ["train", "jena", "--data", str(self.folder / "waves"), "--model", "dense", "--name", self.name]
         arguments += ["--workers", str(self.workers), "--threads", "1"]
         arguments += [f"--set={name}={value}" for name, value in SETTINGS.items()]
+        arguments += [f"--set=training.epochs={self.epochs}", *self.options]
         environment = {
             **os.environ,
             "RAYSQ_HOME": str(self.folder / "home"),
@@ -99,6 +106,9 @@ class Trial:
         for line in process.stderr:
             self.lines.append((time.monotonic(), line.rstrip("\n")))
 
+    def end_cluster(self) -> None:
+        """End what the trial itself has started for the command: nothing here."""
+
     # ---- moments
 
     def wait_until(self, condition: Any, poll: float = 0.02) -> bool:
@@ -119,9 +129,9 @@ class Trial:
     def workers_started(self) -> bool:
         return self.wait_until(lambda: len(self.pids("worker")) >= self.workers)
 
-    def training(self) -> bool:
-        """Wait for a random moment between the first and the last step."""
-        step = self.random.randrange(1, STEPS - CHECKPOINT_STEPS)
+    def training(self, share: float = 1.0) -> bool:
+        """Wait for a random moment in the first share of the steps."""
+        step = self.random.randrange(1, int(share * (self.epochs * EPOCH_STEPS - CHECKPOINT_STEPS)))
         return self.wait_until(lambda: self.step() >= step) and self.sleep(self.random.uniform(0, 0.5))
 
     def checkpointing(self) -> bool:
@@ -131,6 +141,9 @@ class Trial:
         if not self.wait_until(lambda: self.step() >= step):
             return False
         return self.wait_until(new.exists, 0.0002) and self.sleep(self.random.uniform(0, 0.01))
+
+    def clock(self) -> float:
+        return time.monotonic()
 
     def sleep(self, seconds: float) -> bool:
         time.sleep(seconds)
@@ -215,9 +228,9 @@ class Trial:
         found += [name for name in names if (self.directory / name).exists()]
         return found + [path.name for path in sorted(self.directory.rglob(".*.part-*"))]
 
-    def first_steps(self) -> list[int]:
-        """The steps from which the attempts at the run continued."""
-        return [attempt.first_step for attempt in read_attempts(RunFiles(self.directory))]
+    def attempts(self) -> list[Attempt]:
+        """The attempts at the run."""
+        return read_attempts(RunFiles(self.directory))
 
     def numbers(self) -> dict[str, Any]:
         """What must be the same for every run: weights, epochs and metrics, without times."""

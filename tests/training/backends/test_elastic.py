@@ -1,10 +1,10 @@
-"""A worker group of changing size on Ray ends with the bits of one worker in the exact mode."""
+"""A worker group of changing size on Ray, whose numbers are those of one worker in the exact mode."""
 
 import os
 import signal
 import threading
 import time
-from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,74 +13,86 @@ from training.series import SMALL, write_series
 from training.workers import Job, timeless, train_apart
 
 from raysq.training import checkpoint, train
+from raysq.training.backends import group_size
 from raysq.training.goodput import read_attempts
 from raysq.training.run import Run
 from raysq.training.run_config import resolve_config
 
-SETTINGS = {**SMALL, "epochs": 4, "steps_per_epoch": 3000, "exact": 8, "checkpoint_steps": 100}
+# A checkpoint at each step slows the steps down to some milliseconds.
+SETTINGS = {**SMALL, "epochs": 4, "steps_per_epoch": 500, "exact": 8, "checkpoint_steps": 1}
 CPUS = 6  # of the fixture
 
 
-@contextmanager
-def held(cpus):
-    """CPUs that other work holds within the block."""
-    from ray.util.placement_group import placement_group, remove_placement_group
+class OtherWork:
+    """Tasks that hold the CPUs of the cluster but for one until `end`. They take a CPU as soon as it is free."""
 
-    group = placement_group([{"CPU": 1}] * cpus)
-    assert group.wait(60)
-    try:
-        yield
-    finally:
-        remove_placement_group(group)
+    def __init__(self, flag: Path):
+        import ray
+
+        def hold(flag):
+            while not os.path.exists(flag):
+                time.sleep(0.05)
+
+        self._flag = flag
+        self._tasks = [ray.remote(num_cpus=1, max_retries=0)(hold).remote(str(flag)) for _ in range(CPUS - 1)]
+
+    def end(self):
+        self._flag.touch()
 
 
-def wait_for(condition, seconds=200):
+def wait_for(condition, seconds=400):
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline
-        time.sleep(0.1)
+        time.sleep(0.05)
 
 
 @pytest.mark.cluster
 def test_one_worker_then_two_then_one_then_two_end_with_the_bits_of_one(cluster, tmp_path, monkeypatch, capsys):
-    from ray.util.placement_group import placement_group, remove_placement_group
-
     monkeypatch.setenv("RAYSQ_REPLACEMENT_TIMEOUT", "3")
     monkeypatch.setenv("RAYSQ_KEEP_WORKERS", "0")
+    monkeypatch.setattr(group_size, "_STABLE_SECONDS", 1.0)
     data = write_series(tmp_path / "waves")
     config = resolve_config("jena", "dense", data, 0, SETTINGS)
     one = train_apart(tmp_path, {"one": Job(tmp_path, {"run": config})})["one"]["run"]
     run = Run.create(config, name="elastic")
-    sizes = lambda: [attempt.replicas for attempt in read_attempts(run)]  # noqa: E731
     errors = []
+
+    def trains(*sizes):
+        attempts = read_attempts(run)
+        return [attempt.replicas for attempt in attempts] == [*sizes] and attempts[-1].step > attempts[-1].first_step
 
     def disturb():
         try:
-            wait_for(lambda: sizes() == [1] and checkpoint.reached(run.directory))
-            free()
-            wait_for(lambda: sizes() == [1, 2] and read_attempts(run)[-1].step > read_attempts(run)[-1].first_step)
-            # Asked for first, it gets the place that a lost worker leaves.
-            other = placement_group([{"CPU": 1}] * (CPUS - 1))
+            wait_for(lambda: trains(1))
+            other.end()
+            wait_for(lambda: trains(1, 2))
+            another = OtherWork(tmp_path / "another")
             os.kill(group_processes()[0], signal.SIGKILL)
-            wait_for(lambda: len(sizes()) == 3 and read_attempts(run)[-1].step)
-            remove_placement_group(other)
+            wait_for(lambda: trains(1, 2, 1))
+            another.end()
         except BaseException as error:
             errors.append(error)
 
-    with held(CPUS - 1):
-        pass
-    holder = held(CPUS - 1)
-    holder.__enter__()
-    free = lambda: holder.__exit__(None, None, None)  # noqa: E731
+    other = OtherWork(tmp_path / "other")
     thread = threading.Thread(target=disturb)
     thread.start()
     trained = train.train(
         "jena", data=data.directory, model="dense", settings=SETTINGS, workers=(1, 2), threads=1, name="elastic"
     )
     thread.join()
-    assert not errors, errors
+    assert not errors
     assert trained.directory == run.directory and trained.result()["replicas"] == [1, 2, 1, 2]
-    print(capsys.readouterr().err)
+    lines = [line for line in capsys.readouterr().err.splitlines() if "training" in line]
+    steps = [f"{attempt.first_step:,}" for attempt in read_attempts(run)]
+    assert lines[0] == "the cluster has room for 1 of 2 workers: training starts with 1 from step 0"
+    assert lines[1] == f"the cluster has room for 2 of 2 workers: training continues with 2 from step {steps[1]}"
+    assert lines[2].endswith(f" was lost: training continues from step {steps[2]}")
+    assert lines[3] == f"1 of 2 workers left: training continues with 1 from step {steps[2]}"
+    assert lines[4].endswith(f": training continues with 2 from step {steps[3]}") and len(lines) == 5
+    attempts = read_attempts(run)
+    assert [attempt.reason for attempt in attempts] == ["paused", "", "paused", "finished"]
+    assert all(attempts[n].step == attempts[n + 1].first_step for n in (0, 2)), "steps were lost"
     assert timeless(one) == timeless(run)
-    mine, theirs = (checkpoint.load(one_run.last).variables for one_run in (one, run))
+    mine, theirs = (checkpoint.load(each.last).variables for each in (one, run))
     assert all(np.array_equal(mine[name], theirs[name]) for name in mine)
