@@ -64,6 +64,12 @@ class Proposals:
         """Whether trials may be drawn before the results of earlier ones are known."""
         return bool(self.searcher == "random")
 
+    @property
+    def is_forgetful(self) -> bool:
+        """Whether the searcher cannot be told of trials that it did not suggest."""
+        searcher = self.begun[-1].searcher
+        return searcher is not None and searcher.is_forgetful
+
     def next(self, records: Records) -> tuple[int, dict[str, Any]] | Literal["finished"] | None:
         """Return the number and the settings of the next trial, None if there is none yet, or "finished".
 

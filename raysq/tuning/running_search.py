@@ -19,7 +19,7 @@ from raysq.tuning.population import checkpoints_to_keep, make_pbt
 from raysq.tuning.progress import ProgressTable
 from raysq.tuning.refit import RefitScheduler
 from raysq.tuning.run_trial import TrialContext
-from raysq.tuning.schedulers import is_population, scheduler_factory
+from raysq.tuning.schedulers import is_informed, is_population, scheduler_factory
 from raysq.tuning.session import Session
 from raysq.tuning.stoppers import make_condition
 from raysq.tuning.trial import BY_STOPPER
@@ -133,6 +133,8 @@ class RunningSearch:
         ) as table:
             context = self.context
             with self._reserve(scheduler.remaining(), table) as (concurrent, queued, trial_bytes):
+                for message in self._begins_anew():
+                    table.print(message)
                 table.start_clock()
                 cpus = self._population_cpus(concurrent) if context.population else 1
                 stop_reason = Session(
@@ -177,6 +179,16 @@ class RunningSearch:
             return self.how.max_concurrent, 0
         # A trial with a worker group holds no CPU itself, so a waiting trial would start its group at once.
         return concurrent, concurrent if self.workers == 1 else 0
+
+    def _begins_anew(self) -> list[str]:
+        """Return a message for each part of a continued search that does not know the trials of earlier sessions."""
+        ended = len(self.scheduler.ended_trials())
+        messages = []
+        if ended and self.scheduler.proposals.is_forgetful:
+            messages.append(f"the searcher takes no results of earlier sessions: it begins anew after {ended} trials")
+        if ended and not is_informed(self.how.scheduler):
+            messages.append(f"the scheduler begins anew: it does not know the {ended} trials that have ended")
+        return messages
 
     def _population_cpus(self, concurrent: int) -> int:
         """Return the CPUs that a trial of a population asks for, so that no more than `concurrent` run at a time."""

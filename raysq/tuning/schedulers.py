@@ -46,6 +46,15 @@ def describe_scheduler(scheduler: Any) -> str:
     return scheduler if isinstance(scheduler, str) else describe_object(scheduler)
 
 
+def is_informed(scheduler: Any) -> bool:
+    """Return whether a scheduler is informed of the trials of earlier sessions, or needs no information."""
+    if isinstance(scheduler, str):
+        return scheduler != "pbt"
+    from ray.tune.schedulers import AsyncHyperBandScheduler, FIFOScheduler, MedianStoppingRule
+
+    return isinstance(scheduler, (AsyncHyperBandScheduler, MedianStoppingRule)) or type(scheduler) is FIFOScheduler
+
+
 def is_population(scheduler: Any) -> bool:
     """Return whether trials of a scheduler copy each other's checkpoints."""
     if isinstance(scheduler, str):

@@ -1,10 +1,14 @@
 """Objects of Ray Tune in a search: searchers, schedulers, stoppers and callbacks."""
 
+from types import SimpleNamespace
+
 import pytest
 from ray import tune
 from ray.tune.schedulers import (
     ASHAScheduler,
+    FIFOScheduler,
     HyperBandForBOHB,
+    HyperBandScheduler,
     MedianStoppingRule,
     PopulationBasedTraining,
     ResourceChangingScheduler,
@@ -19,6 +23,7 @@ from raysq.training.goal import LOWEST_LOSS, Goal
 from raysq.tuning.describe import describe_object
 from raysq.tuning.experiment import Experiment
 from raysq.tuning.guarded_scheduler import EndedTrial, GuardedScheduler
+from raysq.tuning.running_search import HowToRun, RunningSearch
 from raysq.tuning.schedulers import check_scheduler, is_population
 from raysq.tuning.searchers import RaySearcher, check_searcher
 from raysq.tuning.space import Space
@@ -57,6 +62,27 @@ def test_a_searcher_that_takes_no_earlier_trials_says_so():
     earlier = [record(2, {"units": 8, "rate": 0.002, "dropout": 0.1}, 0.5)]
     assert RaySearcher(HyperOptSearch(), SPACE, ACCURACY, 0, earlier).is_forgetful
     assert not RaySearcher(OptunaSearch(), SPACE, ACCURACY, 0, earlier).is_forgetful
+
+
+@pytest.mark.parametrize(
+    ("searcher", "scheduler", "told"),
+    [
+        ("random", "asha", []),
+        ("optuna", ASHAScheduler(), []),
+        (OptunaSearch(), "pbt", ["the scheduler begins anew: it does not know the 2 trials that have ended"]),
+        (HyperOptSearch(), FIFOScheduler(), ["the searcher takes no results of earlier sessions"]),
+        ("random", HyperBandScheduler(), ["the scheduler begins anew"]),
+    ],
+)
+def test_what_does_not_know_the_trials_of_earlier_sessions_is_told(searcher, scheduler, told):
+    proposals = SimpleNamespace(is_forgetful=False)
+    if searcher != "random":
+        proposals = RaySearcher(
+            searcher, SPACE, ACCURACY, 0, [record(1, {"units": 8, "rate": 0.002, "dropout": 0.1}, 0.5)]
+        )
+    queue = SimpleNamespace(proposals=proposals, ended_trials=lambda: {"trial-01": [], "trial-02": []})
+    found = RunningSearch(None, queue, None, None, HowToRun(scheduler=scheduler))._begins_anew()
+    assert len(found) == len(told) and all(text in message for text, message in zip(told, found, strict=True))
 
 
 def test_a_searcher_that_waits_lets_the_search_wait(tmp_path):
