@@ -26,6 +26,10 @@ from raysq.tuning.trial import BY_STOPPER
 from raysq.tuning.trial_queue import TrialQueue, trial_directory
 
 
+# Trials at a time for which a cluster grows if their number is not limited.
+_GROWN = 16
+
+
 @dataclass(frozen=True)
 class HowToRun:
     """Options of a search that decide how its trials are trained.
@@ -174,6 +178,8 @@ class RunningSearch:
     def _concurrency(self, remaining: int) -> tuple[int, int]:
         """Return the number of concurrent trials, and the number of further trials that may wait for a process."""
         room = room_for({"CPU": 1, **({"GPU": self.gpu} if self.gpu else {})}) // self.workers
+        if self.how.trials is None:  # do not let a cluster that grows do so for all that the time might allow
+            remaining = min(remaining, max(room, _GROWN))
         concurrent = max(1, min(remaining, room if not can_grow() or self.workers > 1 else remaining))
         if self.how.max_concurrent and self.how.max_concurrent < concurrent:
             return self.how.max_concurrent, 0

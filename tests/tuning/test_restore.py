@@ -147,3 +147,32 @@ def test_trials_of_worker_groups(tmp_path, data):
     assert found["trials"] == 2 and set(states.values()) <= {"finished", "stopped early"}, states
     assert Path(found["best"]["run"], "model.keras").exists()
     assert found["best"]["metrics"]["test_mae"] > 0
+
+
+def test_a_stopped_population_goes_on_with_the_settings_it_had(tmp_path, data):
+    settings = {name: value for name, value in FIXED.items() if name != "learning_rate"}
+    settings |= {"epochs": 24, "steps_per_epoch": 20}
+    options = ("--trials", "2", "--search", "learning_rate=loguniform(1e-4,1e-1)", "--scheduler", "pbt", "--json")
+    search = Search(tmp_path, data, settings, *options)
+    try:
+        search.wait_for(lambda: any(search.folder.glob("trials/*/schedule.json")))
+        os.killpg(search.process.pid, signal.SIGINT)
+        code, out, error = search.end()
+    finally:
+        search.kill()
+    assert code == 130 and "Traceback" not in error, error
+    stopped = search.trials()
+    changed = {number: trial for number, trial in stopped.items() if trial.get("schedule")}
+    assert changed and {trial["state"] for trial in stopped.values()} <= {"interrupted", "finished"}
+    code, out, error = Search(tmp_path, data, settings, *options).end()
+    assert code == 0, error
+    found = json.loads(out)
+    assert {check["status"] for check in found["health"]} <= {"pass", "warn", "unknown"} and found["cost"][
+        "trial_seconds"
+    ]
+    for number, trial in search.trials().items():
+        run = search.runs()[f"trial-{number:02}"]
+        assert trial["state"] == "finished" and len(run.metrics()) == 24
+        for epoch, record in enumerate(run.metrics()):
+            at = [change for change in trial.get("schedule", [{**trial, "epoch": 0}]) if change["epoch"] <= epoch][-1]
+            assert record["learning_rate"] == pytest.approx(at["settings"]["learning_rate"], rel=1e-5)
