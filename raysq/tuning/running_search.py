@@ -25,7 +25,6 @@ from raysq.tuning.stoppers import make_condition
 from raysq.tuning.trial import BY_STOPPER
 from raysq.tuning.trial_queue import TrialQueue, trial_directory
 
-
 # Trials at a time for which a cluster grows if their number is not limited.
 _GROWN = 16
 
