@@ -131,6 +131,8 @@ class Session:
         except (RaysqError, KeyboardInterrupt):
             raise
         except Exception as error:
+            if (own := _own_error(error)) and not is_loss(error):  # of a scheduler or a stopping condition
+                raise own from None
             # Ray Tune does not handle some lost actors, such as those killed by the memory monitor, and raises.
             self._tune_patience.progress(sum(self._epochs.values()))
             if not is_loss(error) or not self._tune_patience.lose():
@@ -310,3 +312,12 @@ class Session:
             raise KeyboardInterrupt
         self.stop_reason = None  # replace any other reason
         self.stop("interrupted")
+
+
+def _own_error(error: BaseException | None) -> RaysqError | None:
+    """Return the error of raysq's for which Ray Tune raised another one, or None."""
+    while error is not None:
+        if isinstance(error, RaysqError):
+            return error
+        error = error.__cause__ or error.__context__
+    return None

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from raysq.errors import RaysqError, ResourceError
+from raysq.errors import RaysqError, ResourceError, UsageError
 from raysq.training import checkpoint
 from raysq.tuning.memory import LOST
 from raysq.tuning.progress import ProgressTable
@@ -134,6 +134,17 @@ def test_another_error_of_ray_tune_is_not_tried_again(tmp_path):
     with pytest.raises(RaysqError, match=r"Ray Tune gave up \(wrong\)"):
         session.run()
     assert session.started == 1
+
+
+def test_an_error_of_a_stopping_condition_is_raised_as_it_is(tmp_path):
+    def gives_up(session):
+        try:
+            raise UsageError("--stop val_maee: no run records it")
+        except UsageError:
+            raise RuntimeError("a traceback in many lines")  # noqa: B904  as Ray Tune does it
+
+    with pytest.raises(UsageError, match="no run records it"):
+        Fake(tmp_path, gives_up).run()
 
 
 def test_a_trial_is_lost_as_often_as_it_gets_further(tmp_path, events, monkeypatch):
