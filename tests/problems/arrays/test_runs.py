@@ -1,0 +1,172 @@
+"""Runs on tables: models, metrics in the unit of the target, predictions, reports."""
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet
+import pytest
+from problems.arrays.tables import bound, house_table, make_dataset, whole
+
+import raysq
+from raysq.errors import DataError, UsageError
+from raysq.inference.batch import predict_file
+from raysq.inference.predictor import Predictor
+from raysq.training.callbacks import TrainingCallbacks
+from raysq.training.evaluation import evaluate_in_detail
+from raysq.training.run import Run
+from raysq.training.run_config import resolve_config
+from raysq.training.runtime import configure
+from raysq.training.worker import run_worker
+
+
+def train(dataset, folder, model="mlp", **settings):
+    config = resolve_config("arrays", model, dataset, 0, {"epochs": 8, "learning_rate": 0.02, **settings})
+    run = Run.create(config, name=f"{dataset.manifest.name}-{model}", folder=folder)
+    configure(config.train_settings(), 0, gpu=False)
+    run_worker(run, None, TrainingCallbacks())
+    return run
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("tables")
+
+
+@pytest.fixture(scope="module")
+def table():
+    """Houses; one in nine has no price."""
+    houses = house_table(500)
+    price = [None if n % 9 == 0 else value for n, value in enumerate(houses.column("price").to_pylist())]
+    return houses.set_column(houses.column_names.index("price"), "price", pa.array(price))
+
+
+@pytest.fixture(scope="module")
+def prices(folder, table):
+    return make_dataset(table, folder / "prices", target="price", ignore="sold")
+
+
+@pytest.fixture(scope="module")
+def both(folder, table):
+    return make_dataset(table, folder / "both", target="price,sold")
+
+
+@pytest.fixture(scope="module")
+def price_run(folder, prices):
+    return train(prices, folder / "runs")
+
+
+@pytest.fixture(scope="module")
+def both_run(folder, both):
+    return train(both, folder / "runs")
+
+
+def test_prices_are_told_in_their_unit(price_run, prices):
+    metrics, details = evaluate_in_detail(price_run, ("val",))
+    assert list(metrics) == ["mlp", "baseline", "ridge"]
+    assert metrics["ridge"]["val_r2"] > 0.85 and abs(metrics["baseline"]["val_r2"]) < 0.1
+    assert metrics["mlp"]["val_r2"] > metrics["baseline"]["val_r2"] + 0.5
+    of_mlp = metrics["mlp"]
+    assert details["val"]["mae"] == pytest.approx(of_mlp["val_mae_original"], rel=1e-4)
+    assert details["val"]["rmse"] == pytest.approx(of_mlp["val_mse_original"] ** 0.5, rel=1e-4)
+    assert details["val"]["r2"] == pytest.approx(of_mlp["val_r2"], abs=1e-5)
+    deviation = price_run.problem.metadata.targets[0]["deviation"]
+    assert of_mlp["val_mae_original"] == pytest.approx(of_mlp["val_mae"] * deviation)
+
+
+def test_predictions_of_a_file_and_of_a_frame_are_those_of_the_prepared_rows(price_run, prices, table, tmp_path):
+    predictor = Predictor(price_run)
+    frame = predictor.predict(table)
+    _, splits = bound(prices)
+    x, _ = whole(splits["val"])
+    target = price_run.problem.metadata.targets[0]
+    wanted = predictor.model.predict(x, verbose=0)[:, 0] * target["deviation"] + target["mean"]
+    np.testing.assert_allclose(frame.column("price").to_numpy()[splits["val"].rows], wanted, rtol=1e-4)
+    # As booleans, csv files hold true and false.
+    as_text = table.set_column(4, "garden", pa.array(np.where(table.column("garden").to_numpy(), 1, 0)))
+    pa.csv.write_csv(as_text, tmp_path / "new.csv")
+    predict_file(price_run, tmp_path / "new.csv", tmp_path / "out.parquet")
+    again = pa.parquet.read_table(tmp_path / "out.parquet")
+    assert again.column("price").to_pylist() == frame.column("price").to_pylist()
+
+
+def test_what_training_rows_lack_is_remarked(price_run, table):
+    rows = table.select(["area", "rooms", "city", "garden"]).slice(0, 2)
+    rows = rows.set_column(2, "city", pa.array(["Atlantis", None]))
+    predictions = Predictor(price_run).predict(rows)
+    assert predictions.column("remark").to_pylist() == ["city has a value that training rows lack", None]
+    assert np.isfinite(predictions.column("price").to_numpy()).all()
+
+
+@pytest.mark.parametrize(
+    ("change", "error"),
+    [
+        (lambda t: t.drop_columns(["rooms", "city"]), "the rows lack columns 'rooms', 'city'"),
+        (lambda t: t.set_column(1, "rooms", pa.array(["3", "many"])), "'rooms' holds 'many', which is no number"),
+        (lambda t: t.set_column(1, "rooms", pa.array([[1], [2]])), "'rooms' holds list.*the run takes numbers"),
+    ],
+)
+def test_rows_that_cannot_be_used_are_refused(price_run, table, change, error):
+    rows = table.select(["area", "rooms", "city", "garden"]).slice(0, 2)
+    with pytest.raises(DataError, match=error):
+        Predictor(price_run).predict(change(rows))
+
+
+def test_several_targets_have_figures_of_their_own(both_run, both, table):
+    metrics, details = evaluate_in_detail(both_run, ("val",))
+    assert list(metrics) == ["mlp", "baseline"]
+    assert {"val_loss", "val_price_loss", "val_price_mae_original", "val_price_r2", "val_sold_accuracy"} <= set(
+        metrics["mlp"]
+    )
+    _, splits = bound(both)
+    examples = len(splits["val"])
+    unobserved = int((splits["val"].shares["price"] == 0).sum())
+    assert unobserved and details["val"]["price"]["examples"] == examples - unobserved
+    assert details["val"]["sold"]["examples"] == examples
+    assert details["val"]["price"]["r2"] == pytest.approx(metrics["mlp"]["val_price_r2"], abs=1e-4)
+    assert details["val"]["sold"]["accuracy"] == pytest.approx(metrics["mlp"]["val_sold_accuracy"], abs=1e-6)
+    predictions = Predictor(both_run).predict(table.slice(0, 3))
+    assert predictions.column_names == ["row", "price", "sold", "sold_probability", "sold_p_late", "sold_p_soon"]
+
+
+def test_reports_show_errors_and_what_the_model_uses(both_run, both):
+    page = raysq.write_report(both_run).read_text()
+    for heading in ("Errors of price", "Right and wrong", "How sure it is", "What the model uses"):
+        assert heading in page
+
+
+@pytest.mark.parametrize("model", ["linear", "logistic"])
+def test_classes_have_a_linear_reference(folder, table, model):
+    dataset = make_dataset(table.drop_columns(["price"]), folder / f"sold-{model}", target="sold")
+    run = train(dataset, folder / "runs", model, **({"epochs": 20} if model == "linear" else {"epochs": 1}))
+    metrics = raysq.evaluate(run, ("val",))
+    assert metrics["logistic"]["val_accuracy"] > 0.85
+    assert abs(metrics[model]["val_accuracy"] - metrics["logistic"]["val_accuracy"]) < 0.05
+    assert abs(metrics[model]["val_loss"] - metrics["logistic"]["val_loss"]) < 0.1
+
+
+def test_a_reference_for_other_targets_is_refused(prices):
+    problem, _ = bound(prices)
+    from raysq.problems.arrays import models
+
+    with pytest.raises(UsageError, match="model logistic is not for target price, which holds numbers"):
+        models.logistic(problem.input_spec(prices))
+
+
+def test_a_table_of_tensors_and_lists_is_trained_by_a_model_of_its_inputs(folder):
+    import keras
+
+    random = np.random.RandomState(0)
+    images = random.randint(0, 256, (120, 4, 4, 1)).astype(np.uint8)
+    meta = random.normal(size=120)
+    label = np.where(images.mean((1, 2, 3)) / 10 + meta > 12.7, "high", "low")
+    source = {"image": images, "meta": meta, "tokens": [[1, 2], [3]] * 60, "label": label}
+    dataset = make_dataset(source, folder / "images")
+    run = train(dataset, folder / "runs", epochs=2)
+    model = Predictor(run).model
+    assert {tensor.name: tuple(tensor.shape[1:]) for tensor in keras.tree.flatten(model.input)} == {
+        "numbers": (1,),
+        "image": (4, 4, 1),
+        "tokens": (200,),
+    }
+    predictions = Predictor(run).predict({name: values[:2] for name, values in source.items()})
+    assert predictions.column_names == ["row", "label", "probability", "p_high", "p_low"]
