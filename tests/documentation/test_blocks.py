@@ -6,6 +6,7 @@ reports; `-m slow` runs all.
 
 import itertools
 import re
+import sys
 
 import pytest
 from documentation import materials, shell
@@ -89,6 +90,7 @@ def place(tmp_path, monkeypatch):
     folder = tmp_path / "work"
     folder.mkdir()
     monkeypatch.chdir(folder)
+    monkeypatch.syspath_prepend(folder)
     for name in ("train", "tune"):
         monkeypatch.setattr(raysq, name, shell.shortened_function(getattr(raysq, name)))
     return folder
@@ -105,6 +107,7 @@ def follow(page: str, steps: list[Block | str], folder) -> None:
             shell.run(step)
         elif step.file:
             (folder / step.file).write_text(step.text)
+            sys.modules.pop(step.file.removesuffix(".py"), None)  # another page's
         else:
             exec(compile("\n" * (step.line - 1) + step.text, str(ROOT / page), "exec"), names)
 
