@@ -166,8 +166,10 @@ def _solved(inputs: InputSpec, name: str, alpha: float) -> keras.Model:
     wants_classes = name == "logistic"
     for target, spec in inputs.targets_by_name.items():
         if (spec.categories is not None) != wants_classes:
-            holds = "numbers" if wants_classes else "classes"
-            raise UsageError(f"model {name} is not for target {target}, which holds {holds}: model=linear is for both")
+            holds, other = ("numbers", "ridge") if wants_classes else ("classes", "logistic")
+            raise UsageError(
+                f"model {name} is not for target {target}, which holds {holds}: --model {other} is, or --model linear"
+            )
     solutions = {target: solve(name, target, alpha) for target in inputs.targets_by_name}
     return _linear(inputs, name, solutions)
 

@@ -1,6 +1,7 @@
 """Roles of the columns of a table, inferred from the statistics of all rows: inputs, targets, and columns left out."""
 
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypedDict
@@ -111,12 +112,18 @@ def _reason(settings: "TablePreprocessor", name: str, stats: ColumnStats) -> Lef
             "its cells are of a type that no model sees" if stats.kind == "other" else "its types differ by file"
         )
     if stats.kind == "time" or (stats.kind == "text" and stats.time):
-        return None if name in settings.numbers else out("times", f"--numbers {name} takes them as seconds")
+        return (
+            None
+            if name in settings.numbers
+            else out("times", f"--numbers {shlex.quote(name)} takes seconds; task forecast is for series")
+        )
     if name in settings.numbers and stats.kind == "text":
         raise DataError(f"column {name!r} of --numbers holds {stats.odd!r}, which is no number")
     if stats.odd is not None and stats.kind in ("number", "tensor", "list"):
         if forced:
-            raise DataError(f"column {name!r} holds {stats.odd}: no model can see it", f"--ignore {name} leaves it out")
+            raise DataError(
+                f"column {name!r} holds {stats.odd}: no model can see it", f"--ignore {shlex.quote(name)} leaves it out"
+            )
         return out(f"it holds {stats.odd}")
     if stats.kind == "tensor":
         return None if not stats.missing else _missing_tensors(name, stats)
@@ -131,19 +138,19 @@ def _reason(settings: "TablePreprocessor", name: str, stats: ColumnStats) -> Lef
         rows = stats.integer and stats.unique and stats.low is not None and stats.high is not None
         numbered = rows and stats.high - stats.low + 1 == stats.present  # type: ignore[operator]
         if numbered or (rows and _ID.fullmatch(name)):
-            return out("it numbers the rows", f"--numbers {name} keeps it")
+            return out("it numbers the rows", f"--numbers {shlex.quote(name)} keeps it")
         return None
     if stats.characters > _LONG * stats.values and stats.values > _LONG_SHARE * stats.present:
-        return out("free text", f"--categories {name} keeps it; task classify learns from texts")
+        return out("free text", f"--categories {shlex.quote(name)} keeps it; task classify learns from texts")
     if stats.values > _SHARE * stats.present:
-        return out("nearly every row has a value of its own", f"--categories {name} keeps it")
+        return out("nearly every row has a value of its own", f"--categories {shlex.quote(name)} keeps it")
     return None
 
 
 def _missing_tensors(name: str, stats: ColumnStats) -> LeftOut:
     raise DataError(
         f"column {name!r} has {stats.missing:,} rows without a tensor: give all rows one",
-        f"--ignore {name} leaves it out",
+        f"--ignore {shlex.quote(name)} leaves it out",
     )
 
 
@@ -267,10 +274,10 @@ def describe_roles(columns: Sequence[Column], left_out: Sequence[LeftOut]) -> li
         missing = f", {column['missing']:,} rows have none and do not count" if column["missing"] else ""
         if column["kind"] == "class":
             what = f"one of {column['values']:,} classes"
-            option = f"--numbers {column['name']} predicts a number" if column["whole"] else ""
+            option = f"--numbers {shlex.quote(column['name'])} predicts a number" if column["whole"] else ""
         else:
             what = f"a tensor of shape {tuple(column['shape'])}" if column["shape"] else "a number"
-            option = "" if column["shape"] else f"--categories {column['name']} predicts classes"
+            option = "" if column["shape"] else f"--categories {shlex.quote(column['name'])} predicts classes"
         lines.append(Message(f"predicts {column['name']}, {what}{missing}", option))
     inputs = [column for column in columns if not column["target"]]
     for kind, noun, option in (

@@ -150,7 +150,7 @@ def _number_stats(values: np.ndarray) -> dict[str, Any]:
     distinct = np.unique(values)
     return {
         **_range(values),
-        "integer": bool((values == np.rint(values)).all()),
+        "integer": bool(np.isfinite(values).all() and (values == np.rint(values)).all()),
         "unique": len(distinct) == len(values),
         "distinct": distinct.tolist() if len(distinct) <= MOST_DISTINCT else None,
     }
@@ -160,10 +160,10 @@ def _range(values: np.ndarray) -> dict[str, Any]:
     if not len(values):
         return {}
     wide = values.astype(np.float64)
-    stats: dict[str, Any] = {"low": float(wide.min()), "high": float(wide.max()), "moments": moments(wide)}
-    if not (np.isfinite(stats["low"]) and np.isfinite(stats["high"])):
-        stats = {"low": None, "high": None, "odd": "an infinite number or NaN"}
-    return stats
+    low, high = float(wide.min()), float(wide.max())
+    if not (np.isfinite(low) and np.isfinite(high)):
+        return {"odd": "an infinite number or NaN"}
+    return {"low": low, "high": high, "moments": moments(wide)}
 
 
 def _dtype(array: pa.Array) -> str:
