@@ -1,6 +1,6 @@
 """Callbacks of the training loop, and the writer of its scalars for TensorBoard."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,7 @@ class TrainingCallbacks:
             `model.keras` is exported. A trial that is not the best of its search needs neither. The result must be
             the same on all workers of a group.
         tensorboard: whether to write scalars for TensorBoard.
+        keras_callbacks: Keras callbacks of the user, the same on all workers; see `raysq.training.keras_callbacks`.
         background_checkpoints: whether checkpoints are written while the next steps are trained. If False, an epoch's
             checkpoints are on disk when `on_epoch_end` is called.
         calls: record of the calls of compiled steps.
@@ -44,6 +45,7 @@ class TrainingCallbacks:
     should_pause: Callable[[], bool] = lambda: False
     export_model: Callable[[], bool] = lambda: True
     tensorboard: bool = True
+    keras_callbacks: Sequence[Any] = ()
     background_checkpoints: bool = True
     calls: CallLog = field(default_factory=CallLog)
 

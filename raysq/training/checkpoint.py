@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,7 +15,9 @@ from raysq.storage.atomic import replace_directory, write_json
 from raysq.storage.json_files import Version, read_json
 from raysq.training.run_files import RunFiles
 
-FORMAT_VERSION = 2  # 2: checksums
+FORMAT_VERSION = 3  # 2: checksums; 3: states of callbacks, in checkpoints that have any
+_WITHOUT_CALLBACKS = 2
+_CALLBACKS = "callbacks/"  # prefix of the names of their arrays
 _VERSION = Version(FORMAT_VERSION, oldest=2)
 _HINT = "--fresh starts anew"
 
@@ -35,9 +37,30 @@ class _State:
     rate_scale: float
     stopped: bool
     sha256: str = ""
+    callbacks: dict[str, Any] = field(default_factory=dict)
 
 
-def save(directory: Path, variables: Mapping[str, np.ndarray], state: dict[str, Any]) -> None:
+class CallbackStates(NamedTuple):
+    """States of callbacks.
+
+    Attributes:
+        values: states by name, ready for JSON.
+        arrays: their arrays by name.
+    """
+
+    values: dict[str, Any] = {}  # noqa: RUF012  never changed
+    arrays: dict[str, np.ndarray] = {}  # noqa: RUF012
+
+
+NO_STATES = CallbackStates()
+
+
+def save(
+    directory: Path,
+    variables: Mapping[str, np.ndarray],
+    state: dict[str, Any],
+    callbacks: CallbackStates = NO_STATES,
+) -> None:
     """Write a checkpoint.
 
     At every moment, `directory` or its `.old` sibling is a complete checkpoint.
@@ -46,13 +69,18 @@ def save(directory: Path, variables: Mapping[str, np.ndarray], state: dict[str, 
         directory: directory of the checkpoint, such as RUN/checkpoints/last.
         variables: values of all variables by name.
         state: state of the training loop, ready for JSON.
+        callbacks: states of callbacks. Defaults to none.
     """
     new, old = directory.with_name(f"{directory.name}.new"), _with_old(directory)[1]
     shutil.rmtree(new, ignore_errors=True)
     new.mkdir(parents=True)
-    sha256 = write_arrays(new / "variables.npz", variables)
+    arrays = {**variables, **{_CALLBACKS + name: value for name, value in callbacks.arrays.items()}}
+    sha256 = write_arrays(new / "variables.npz", arrays)
+    version: dict[str, Any] = {"format_version": FORMAT_VERSION if callbacks.values else _WITHOUT_CALLBACKS}
+    if callbacks.values:
+        state = {**state, "callbacks": callbacks.values}
     # No sync here: `replace_directory` syncs all files before it moves them.
-    write_json(new / "state.json", {"format_version": FORMAT_VERSION, **state, "sha256": sha256}, durable=False)
+    write_json(new / "state.json", {**version, **state, "sha256": sha256}, durable=False)
     replace_directory(new, directory, old)
 
 
@@ -62,10 +90,12 @@ class Checkpoint(NamedTuple):
     Attributes:
         variables: values by name.
         state: state of the training loop; see `raysq.training.state.TrainState.from_json`.
+        callbacks: states of callbacks.
     """
 
     variables: dict[str, np.ndarray]
     state: dict[str, Any]
+    callbacks: CallbackStates
 
 
 def load(directory: Path) -> Checkpoint | None:
@@ -167,4 +197,10 @@ def _read(directory: Path) -> Checkpoint:
     sha256 = state.pop("sha256", None)
     if sha256 is None:
         raise DamagedError(f"{directory / 'state.json'} is damaged (it has no checksum)")
-    return Checkpoint(read_arrays(directory / "variables.npz", sha256), state)
+    arrays = read_arrays(directory / "variables.npz", sha256)
+    own = {name: value for name, value in arrays.items() if name.startswith(_CALLBACKS)}
+    variables = {name: value for name, value in arrays.items() if name not in own}
+    values = state.pop("callbacks", {})
+    return Checkpoint(
+        variables, state, CallbackStates(values, {name.removeprefix(_CALLBACKS): value for name, value in own.items()})
+    )

@@ -9,6 +9,7 @@ from typing import Any, Self
 import numpy as np
 
 from raysq.training import checkpoint
+from raysq.training.checkpoint import NO_STATES, CallbackStates
 
 
 class CheckpointWriter:
@@ -30,7 +31,13 @@ class CheckpointWriter:
         self._pending: Future[None] | None = None
         self._copies: dict[str, np.ndarray] = {}
 
-    def save(self, directories: Sequence[Path], variables: Mapping[str, np.ndarray], state: dict[str, Any]) -> None:
+    def save(
+        self,
+        directories: Sequence[Path],
+        variables: Mapping[str, np.ndarray],
+        state: dict[str, Any],
+        callbacks: CallbackStates = NO_STATES,
+    ) -> None:
         """Write the same checkpoint to each directory, one after the other; see `raysq.training.checkpoint.save`.
 
         Args:
@@ -38,20 +45,21 @@ class CheckpointWriter:
             variables: values of all variables by name, with the same shapes at every call. They may be views of memory
                 that later steps overwrite.
             state: state of the training loop, ready for JSON, which is not changed afterwards.
+            callbacks: states of callbacks, whose arrays are not changed afterwards either. Defaults to none.
 
         Raises:
             OSError: this checkpoint, or the one before it, cannot be written.
         """
         self.wait()
         if self._pool is None:
-            _write(directories, variables, state)
+            _write(directories, variables, state, callbacks)
         else:
             for name, value in variables.items():
                 if name in self._copies:
                     self._copies[name][...] = value
                 else:
                     self._copies[name] = np.array(value)
-            self._pending = self._pool.submit(_write, directories, self._copies, state)
+            self._pending = self._pool.submit(_write, directories, self._copies, state, callbacks)
 
     def wait(self) -> None:
         """Wait until every checkpoint is on disk.
@@ -77,6 +85,11 @@ class CheckpointWriter:
                 self._pool.shutdown()
 
 
-def _write(directories: Sequence[Path], variables: Mapping[str, np.ndarray], state: dict[str, Any]) -> None:
+def _write(
+    directories: Sequence[Path],
+    variables: Mapping[str, np.ndarray],
+    state: dict[str, Any],
+    callbacks: CallbackStates,
+) -> None:
     for directory in directories:
-        checkpoint.save(directory, variables, state)
+        checkpoint.save(directory, variables, state, callbacks)

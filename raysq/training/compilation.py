@@ -120,12 +120,19 @@ def make_metrics(compilation: Compilation) -> dict[str, keras.Metric]:
     return metrics
 
 
-def take_results(metrics: Mapping[str, keras.Metric], prefix: str) -> dict[str, float]:
-    """Return the results of metrics by prefixed name, and reset them."""
+def read_results(metrics: Mapping[str, keras.Metric], prefix: str) -> dict[str, float]:
+    """Return the results of metrics by prefixed name."""
     results: dict[str, float] = {}
     for name, metric in metrics.items():
         result = metric.result()
         named = result if isinstance(result, dict) else {name: result}
         results |= {prefix + key: float(value) for key, value in named.items()}
+    return results
+
+
+def take_results(metrics: Mapping[str, keras.Metric], prefix: str) -> dict[str, float]:
+    """Return the results of metrics by prefixed name, and reset them."""
+    results = read_results(metrics, prefix)
+    for metric in metrics.values():
         metric.reset_state()
     return results

@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from raysq.training.trainer import Trainer
 
 # Training settings that control the loop and are not part of the graph. The learning rate is a variable.
-_OUTSIDE_GRAPH = ("epochs", "steps_per_epoch", "patience", "plateau_patience", "learning_rate", "checkpoint_steps")
+_OUTSIDE_GRAPH = (
+    *("epochs", "steps_per_epoch", "patience", "plateau_patience", "learning_rate"),
+    *("checkpoint_steps", "steps_per_execution"),
+)
 # Cosine and exponential schedules are constants of the graph that depend on these settings.
 _IN_SCHEDULE = ("epochs", "steps_per_epoch", "learning_rate")
 

@@ -40,6 +40,7 @@ class GatherGroup:
         self._gather_word = tf.function(
             lambda word: gather(word, workers), input_signature=[tf.TensorSpec((1,), tf.float32)]
         )
+        self._gather_first = tf.function(lambda rows: self.gather(rows)[0])  # traced for each shape
         ranks = self.gather_values(rank)
         self._places = [ranks.index(rank) for rank in range(workers)]
 
@@ -77,6 +78,14 @@ class GatherGroup:
         word = np.array([value & 0xFFFFFFFF], np.uint32).view(np.float32)
         words = self._gather_word(tf.constant(word)).numpy().view(np.uint32)
         return [int(words[place]) for place in self._places]
+
+    def broadcast(self, values: np.ndarray) -> np.ndarray:
+        """Return the float64 array of rank 0; those of other workers have its shape."""
+        if self.workers == 1:
+            return values
+        words = np.atleast_1d(values).view(np.float32)[None]
+        first = np.ascontiguousarray(self._gather_first(tf.constant(words)).numpy()[0])
+        return first.view(np.float64).reshape(values.shape)
 
 
 class TreeSum:

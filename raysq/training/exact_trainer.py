@@ -181,6 +181,9 @@ class ExactTrainer(Trainer):
     def broadcast(self, value: int) -> int:
         return self._group.gather_values(value)[0]
 
+    def broadcast_array(self, values: np.ndarray) -> np.ndarray:
+        return self._group.broadcast(values)
+
     def snapshot(self) -> dict[str, np.ndarray]:
         """Return the values of all variables by name, after a comparison of all workers' values.
 

@@ -3,8 +3,8 @@
 import hashlib
 import json
 from collections import ChainMap
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import InitVar, asdict, dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import InitVar, asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, TypedDict
@@ -34,6 +34,7 @@ from raysq.training.builder import (
     load_builder,
     typed_settings,
 )
+from raysq.training.keras_callbacks.identity import describe_callbacks, show_callbacks
 from raysq.training.model_source import SourceChanged
 from raysq.training.settings import OPTIMIZER_SETTINGS, TrainSettings
 from raysq.training.user_code import is_own
@@ -41,7 +42,7 @@ from raysq.training.user_code import is_own
 _SHOWN = 4  # differences in a message
 _LONG = 40  # characters of one value in a message
 # Settings that came later, with the value of no effect. With that value the id is the one of before.
-_LATER = {"exact": 0}
+_LATER = {"exact": 0, "steps_per_execution": 0}
 
 
 class Sections(TypedDict):
@@ -76,6 +77,7 @@ class RunConfig:
         source_digest: digest of the source of the user's own model. Empty for raysq's models and unknown sources.
         source_folder: folder from which that model was imported. Not part of the run's id.
         package: package or module that registered the problem. Empty for raysq's.
+        callbacks: Keras callbacks on which the numbers depend; see `describe_callbacks`.
         given: names of optimizer settings that the user set for their own model. A compiled model decides them itself.
         trusted: whether the module of a user's model may be imported; see `may_import`. Never read from a file.
     """
@@ -94,6 +96,7 @@ class RunConfig:
     source_folder: str = ""
     package: str = ""
     given: list[str] = field(default_factory=list)
+    callbacks: list[dict[str, Any]] = field(default_factory=list)
     trusted: InitVar[bool] = False
 
     def __post_init__(self, trusted: bool) -> None:
@@ -106,11 +109,11 @@ class RunConfig:
 
     @property
     def id(self) -> str:
-        """Id of the run: task, model, and a hash of data fingerprint, settings, seed and the user's model source."""
+        """Id of the run: task, model, and a hash of data fingerprint, settings, seed, model source and callbacks."""
         training = {name: value for name, value in self.settings["training"].items() if _LATER.get(name) != value}
         sections = (self.settings["data"], self.settings["model"], training)
         parts = [self.fingerprint, self.model, *sections, self.seed]
-        parts += [part for part in (self.source_digest, self.given) if part]
+        parts += [part for part in (self.source_digest, self.given, self.callbacks) if part]
         digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:10]
         return f"{self.task}-{self.model.split(':')[-1]}-{digest}"
 
@@ -134,11 +137,20 @@ class RunConfig:
                 )
             lines += _differences(before["data"], after["data"]) + _differences(before["model"], after["model"])
         lines += _differences({**before["training"], "seed": self.seed}, {**after["training"], "seed": now.seed})
+        if self.callbacks != now.callbacks:
+            before_text, after_text = show_callbacks(self.callbacks), show_callbacks(now.callbacks)
+            same = before_text == after_text
+            lines.append("the code of its callbacks" if same else f"callbacks {before_text}, now {after_text}")
         if not lines and self.given != now.given:
             lines.append(f"{', '.join(sorted({*self.given} ^ {*now.given}))} left to the model or not")
         if not lines:
             return "those of another version of raysq"
         return "; ".join(lines[:_SHOWN]) + ("; ..." if len(lines) > _SHOWN else "")
+
+    def with_callbacks(self, callbacks: Sequence[Any]) -> "RunConfig":
+        """Return the configuration of a run with these Keras callbacks."""
+        described = json.loads(json.dumps(describe_callbacks(callbacks)))
+        return replace(self, callbacks=described, trusted=self.may_import)
 
     def overrides(self) -> dict[str, dict[str, Any]]:
         """Return all settings by section, from which `resolve_config` makes this configuration again."""

@@ -35,6 +35,8 @@ class TrainSettings:
         exact: number of parts that each batch is cut into, so that up to as many workers end with the same bits; 0 for
             as many parts as workers, which end with the same numbers up to float rounding.
         checkpoint_steps: number of steps between checkpoints within an epoch; 0 for one checkpoint per epoch.
+        steps_per_execution: number of steps of a compiled call, at whose ends callbacks that act on batches are called;
+            0 for that of the compiled model (1 if it is not compiled). Without such callbacks it has no effect.
     """
 
     epochs: Annotated[int, Range(least=1)] = 20
@@ -53,6 +55,7 @@ class TrainSettings:
     deterministic: bool = True
     exact: Annotated[int, Range(least=0)] = 0
     checkpoint_steps: Annotated[int, Range(least=0)] = 0
+    steps_per_execution: Annotated[int, Range(least=0)] = 0
 
     def __post_init__(self) -> None:
         check_ranges(self)

@@ -1,6 +1,6 @@
 """Train a run, in this process or in a worker group, after its settings and its data set are resolved."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from glob import glob
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from raysq.errors import UsageError
 from raysq.tasks import datasets
 from raysq.tasks.prepare import prepare
 from raysq.training.builder import find_model
+from raysq.training.keras_callbacks.identity import validate_callbacks
 from raysq.training.run import Run
 from raysq.training.run_config import RunConfig, resolve_config
 from raysq.training.worker_range import WorkerRange
@@ -33,6 +34,7 @@ def train(
     threads: int | None = None,
     quiet: bool = True,
     trust: bool = False,
+    callbacks: Sequence[Any] | None = None,
 ) -> Run:
     """Train a model, continue an interrupted run, or return a finished run at once.
 
@@ -60,6 +62,9 @@ def train(
         threads: TensorFlow's threads in each worker. Defaults to all cores.
         quiet: whether to hide progress. Defaults to True.
         trust: whether links may lead out of the directory of an existing run. Defaults to False.
+        callbacks: `keras.callbacks.Callback` objects, called as `Model.fit` calls them. With several workers, copies of
+            them run on the chief, and what they decide reaches all workers. Those that act on training are part of the
+            run's id. Defaults to none. See docs/callbacks.md.
 
     Returns:
         The finished run.
@@ -87,10 +92,13 @@ def train(
         per_worker_batch=per_worker_batch,
         linear_rate=linear_rate,
     )
+    if callbacks:
+        validate_callbacks(callbacks, config.train_settings())
+        config = config.with_callbacks(callbacks)
     run = Run.create(config, name=name, fresh=fresh, trust=trust)
     if run.result() is None:
         with run.lock():
-            train_run(run, workers=workers, gpu=gpu, threads=threads, quiet=quiet)
+            train_run(run, workers=workers, gpu=gpu, threads=threads, quiet=quiet, callbacks=callbacks or ())
     return run
 
 
@@ -219,6 +227,7 @@ def train_run(
     gpu: bool = False,
     threads: int | None = None,
     quiet: bool = True,
+    callbacks: Sequence[Any] = (),
 ) -> None:
     """Train a run in this process if possible, else in a Ray Train worker group.
 
@@ -226,7 +235,7 @@ def train_run(
 
     Args:
         run: the run.
-        workers, gpu, threads, quiet: see `train`.
+        workers, gpu, threads, quiet, callbacks: see `train`.
 
     Raises:
         UsageError: `workers` or `threads` is below 1.
@@ -238,8 +247,10 @@ def train_run(
     if numbers.most == 1 and (not gpu or glob("/dev/nvidia[0-9]*")):
         from raysq.training.backends import process
 
-        process.train(run, gpu=gpu, threads=threads, quiet=quiet)
+        process.train(run, gpu=gpu, threads=threads, quiet=quiet, callbacks=callbacks)
     else:
         from raysq.training.backends import ray_train
+        from raysq.training.backends.pickled_callbacks import pickle_callbacks
 
-        ray_train.train(run, numbers, gpu=gpu, threads=threads, quiet=quiet)
+        pickled = pickle_callbacks(callbacks)
+        ray_train.train(run, numbers, gpu=gpu, threads=threads, quiet=quiet, callbacks=pickled)

@@ -15,7 +15,14 @@ from raysq.errors import DataError, TrainingError
 from raysq.problems.specs import BatchSource, Objective, OutputMetric
 from raysq.training.batch_feed import Batch, BatchFeed
 from raysq.training.call_log import CallLog
-from raysq.training.compilation import has_keras_loop, has_max_pooling, make_metrics, make_optimizer, take_results
+from raysq.training.compilation import (
+    has_keras_loop,
+    has_max_pooling,
+    make_metrics,
+    make_optimizer,
+    read_results,
+    take_results,
+)
 from raysq.training.model_functions import ModelFunctions, Tensor
 from raysq.training.observed import for_metric, unobserved_marked
 from raysq.training.outputs import pick
@@ -93,6 +100,7 @@ class Trainer:
         self.gradients = tf.function(self.model_functions.gradients, jit_compile=self.xla)
         self._predictions = tf.function(self.model_functions.predictions, jit_compile=self.xla)
         self._broadcast = tf.function(self._from_chief, input_signature=[tf.TensorSpec((), tf.float32)])
+        self._broadcast_array = tf.function(self._from_chief)  # traced for each shape
         # An optimizer passes over its variables a dozen times, XLA once: three times faster beyond the CPU caches.
         # Mirrored variables are updated outside of XLA. An optimizer of the user's may not compile.
         fused = not on_gpu and not tf.distribute.has_strategy() and settings.xla != "false"
@@ -204,6 +212,13 @@ class Trainer:
     def take_train_metrics(self) -> dict[str, float]:
         """Return the metrics of all training steps since the last call, over all workers, and reset them."""
         return take_results(self.metrics["train"], "")
+
+    def train_metrics(self) -> dict[str, float]:
+        """Return the metrics of all training steps since they were last taken, over all workers.
+
+        Every worker must call it at the same step, since metrics are summed over workers.
+        """
+        return read_results(self.metrics["train"], "")
 
     # ---- evaluation
 
@@ -339,10 +354,18 @@ class Trainer:
         """
         return int(self._broadcast(tf.constant(value, tf.float32))) if self.replicas > 1 else value
 
+    def broadcast_array(self, values: np.ndarray) -> np.ndarray:
+        """Return the chief's values, after every worker has called this method.
+
+        Args:
+            values: float64 array of one shape on all workers; only the chief's counts.
+        """
+        return np.asarray(self._broadcast_array(tf.constant(values))) if self.replicas > 1 else values
+
     def _from_chief(self, value: Tensor) -> Tensor:
         def reduce() -> Tensor:
             context = tf.distribute.get_replica_context()
-            counted = tf.where(tf.equal(context.replica_id_in_sync_group, 0), value, 0.0)
+            counted = tf.where(tf.equal(context.replica_id_in_sync_group, 0), value, tf.zeros_like(value))
             return context.all_reduce(tf.distribute.ReduceOp.SUM, counted)
 
         return self.strategy.experimental_local_results(self.strategy.run(reduce))[0]

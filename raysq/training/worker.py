@@ -1,7 +1,7 @@
 """Work of each worker of a run, alone or in a group: restore, train, save, and end the run."""
 
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import ExitStack, closing, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,7 @@ from raysq.training.finalize import export_model, measure_best, write_result
 from raysq.training.goodput import GoodputRecorder
 from raysq.training.open_trainer import open_trainer
 from raysq.training.run import Run
-from raysq.training.saved import check_saveable
+from raysq.training.saved import build_as_trained, check_saveable
 from raysq.training.state import TrainState
 from raysq.training.user_code import user_errors, user_loop
 
@@ -70,6 +70,7 @@ def _train(
     on_message: Callable[[str], None],
 ) -> dict[str, float]:
     from raysq.training.exact_exchange import GatherGroup
+    from raysq.training.keras_callbacks.runner import CallbackRunner
     from raysq.training.loop import fit
 
     dataset = dataset or Dataset.open(run.config.data)
@@ -77,7 +78,8 @@ def _train(
         sweep(run.directory)
     exact = bool(run.config.train_settings().exact)
     scope = nullcontext() if exact or strategy is None else strategy.scope()
-    with scope, CheckpointWriter(background=callbacks.background_checkpoints) as writer:
+    background = callbacks.background_checkpoints
+    with scope, ExitStack() as stack, CheckpointWriter(background=background) as writer:
         trainer = open_trainer(run, dataset, *([GatherGroup.of(strategy)] if exact else []))
         trainer.calls = callbacks.calls
         state = TrainState()
@@ -86,9 +88,24 @@ def _train(
         if saved is None and run.config.source_digest:
             check_saveable(trainer.model, run.config.model)
         if saved is not None:
-            trainer.restore(saved.variables)
             state = TrainState.from_json(saved.state)
-            run.metrics(state.epoch)  # raise an error of damaged metrics now, before hours of training
+        records = run.metrics(state.epoch)  # raise an error of damaged metrics now, before hours of training
+        keras_callbacks = stack.enter_context(
+            closing(
+                CallbackRunner(
+                    callbacks.keras_callbacks,
+                    trainer,
+                    lambda: build_as_trained(run, dataset),
+                    run.config.model,
+                    chief=chief,
+                )
+            )
+        )
+        keras_callbacks.begin(state, records)
+        if saved is not None:
+            trainer.restore(saved.variables)  # whatever callbacks have set at the beginning
+            for message in keras_callbacks.restore(saved.callbacks):
+                on_message(message)
         goodput.begin(state, trainer.replicas)
 
         def save(*directories: Path) -> None:
@@ -96,7 +113,7 @@ def _train(
                 values = trainer.snapshot()  # on every worker: metrics are summed over them
                 trainer.merge_metrics(values)
                 if chief:
-                    writer.save(directories, values, state.to_json())
+                    writer.save(directories, values, state.to_json(), keras_callbacks.states())
 
         def save_now() -> None:
             save(run.last)
@@ -123,8 +140,8 @@ def _train(
             save(run.last)  # replace the damaged checkpoint
             on_message(damages[0])
         tensorboard = TensorBoardWriter(run.directory) if chief and callbacks.tensorboard else None
-        records = fit(trainer, state, on_train_batch_end, callbacks.on_step_cost, callbacks.should_pause, on_pause)
-        for record in user_loop(run.config.model, records):
+        hooks = (on_train_batch_end, callbacks.on_step_cost, callbacks.should_pause, on_pause)
+        for record in user_loop(run.config.model, fit(trainer, state, *hooks, keras_callbacks)):
             goodput.on_epoch_end(state)
             with goodput.checkpoint():
                 writer.wait()  # so that the records are at most one epoch ahead of the last checkpoint
@@ -135,6 +152,13 @@ def _train(
             # Save the best checkpoint first: after a crash between the two, the epoch is repeated and compared again.
             save(*([run.best] if record["best"] else []), run.last)
             callbacks.on_epoch_end(record)
+        if keras_callbacks.on_train_end(state):
+            # The weights that a callback leaves at the end are the model's, as after `Model.fit`.
+            epoch, step = _last_weights(run, trainer, state, chief)
+            with goodput.checkpoint():
+                values = trainer.snapshot()
+                if chief:
+                    writer.save([run.best], values, {**state.to_json(), "epoch": epoch, "step": step})
 
         with goodput.checkpoint():
             writer.wait()
@@ -149,3 +173,20 @@ def _train(
         replicas = [attempt.replicas for attempt in goodput.attempts]
         write_result(run, trainer, state, metrics, epoch, goodput=goodput.finish(), replicas=replicas)
     return metrics
+
+
+def _last_weights(run: Run, trainer: "Trainer", state: TrainState, chief: bool) -> tuple[int, int]:
+    """Measure weights that a callback has set at the end, and return the epoch and the step of their record.
+
+    It is that of the epoch with these metrics, which `EarlyStopping` has put back. If there is none, the last epoch's
+    record gets them.
+    """
+    metrics = trainer.evaluate("val")
+    records = run.metrics(state.epoch)
+    for record in records:
+        if metrics.items() <= record.items():
+            return record["epoch"], record["step"]
+    if chief:
+        run.append({**records[-1], **metrics})
+    trainer.barrier()  # every worker reads the records
+    return records[-1]["epoch"], records[-1]["step"]

@@ -2,8 +2,9 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from raysq.training.callbacks import TrainingCallbacks
 from raysq.training.progress import TrainProgress
@@ -13,7 +14,14 @@ from raysq.training.stop_signals import on_stop_signal
 from raysq.training.worker import run_worker
 
 
-def train(run: Run, *, gpu: bool = False, threads: int | None = None, quiet: bool = False) -> None:
+def train(
+    run: Run,
+    *,
+    gpu: bool = False,
+    threads: int | None = None,
+    quiet: bool = False,
+    callbacks: Sequence[Any] = (),
+) -> None:
     """Train a run to its end in this process.
 
     The first Ctrl-C (or SIGTERM) saves the state at the current step and ends training. A second one ends at once.
@@ -23,6 +31,7 @@ def train(run: Run, *, gpu: bool = False, threads: int | None = None, quiet: boo
         gpu: whether to use the GPUs of this machine. Defaults to False.
         threads: TensorFlow's threads. Defaults to all cores.
         quiet: whether to hide progress. Defaults to False.
+        callbacks: Keras callbacks. Defaults to none.
 
     Raises:
         Interrupted: a signal stopped training. The same call continues it.
@@ -31,8 +40,10 @@ def train(run: Run, *, gpu: bool = False, threads: int | None = None, quiet: boo
     settings = run.config.train_settings()
     configure(settings, run.config.seed, gpu=gpu, threads=threads)
     with TrainProgress(settings.epochs, quiet) as progress, _stop_on_signal() as should_stop:
-        callbacks = TrainingCallbacks(progress.on_train_batch_end, progress.on_epoch_end, should_stop=should_stop)
-        run_worker(run, make_strategy(1, gpu), callbacks, command=command)
+        own = TrainingCallbacks(
+            progress.on_train_batch_end, progress.on_epoch_end, should_stop=should_stop, keras_callbacks=callbacks
+        )
+        run_worker(run, make_strategy(1, gpu), own, command=command)
 
 
 @contextmanager

@@ -24,6 +24,7 @@ from raysq.training.backends import heartbeat, worker_groups
 from raysq.training.backends.driver_context import DriverContext
 from raysq.training.backends.group_log import Event
 from raysq.training.backends.group_losses import GroupLost, HeadLost, NoRoom, OwnClusterLost
+from raysq.training.backends.pickled_callbacks import load_callbacks
 from raysq.training.backends.tf_config import allowed_hosts
 from raysq.training.backends.worker_groups import GroupEnded, GroupKey, WorkerGroup
 from raysq.training.callbacks import TrainingCallbacks
@@ -75,6 +76,7 @@ def train(
     max_failures: int = 3,
     data: placement.DatasetRef | None = None,
     should_stop: Callable[[], bool] = lambda: False,
+    callbacks: bytes = b"",
 ) -> None:
     """Train a run to its end on a Ray Train worker group, on one node or several.
 
@@ -93,6 +95,7 @@ def train(
         max_failures: maximum number of consecutive restarts without progress. Defaults to 3.
         data: reference to the data set from `raysq.distributed.placement.broadcast`. Defaults to a new one.
         should_stop: asked some times a second. If it returns True, training ends at once. Defaults to never.
+        callbacks: Keras callbacks as `pickle_callbacks` returns them. Defaults to none.
 
     Raises:
         ResourceError: there are too few CPUs or GPUs, or a node does not see the run's directory.
@@ -126,6 +129,7 @@ def train(
                 "threads": threads,
                 "driver": key.driver,
                 "command": command,
+                "callbacks": callbacks,
             }
             used_before = group.jobs > 0
             try:
@@ -254,6 +258,7 @@ def _train_worker(arguments: dict[str, Any]) -> None:
                     on_train_batch_end,
                     on_step_cost=on_step_cost,
                     should_pause=is_pause_requested,
+                    keras_callbacks=load_callbacks(arguments["callbacks"]),
                     calls=heartbeat.new_log(),
                 ),
                 chief=chief,

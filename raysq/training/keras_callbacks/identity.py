@@ -1,0 +1,161 @@
+"""Callbacks that a user gives: their checks, and their description in a run's configuration."""
+
+import hashlib
+import inspect
+from collections.abc import Iterator, Mapping, Sequence
+from types import CodeType, FunctionType
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from raysq.errors import UsageError
+from raysq.training.settings import TrainSettings
+
+# Hooks that Keras calls at batches, and those that raysq calls at the end of a call of compiled steps.
+BATCH_HOOKS = ("on_batch_begin", "on_batch_end", "on_train_batch_begin", "on_train_batch_end")
+_TEST_BATCH_HOOKS = ("on_test_batch_begin", "on_test_batch_end")
+# Classes of Keras that only write what happens: the numbers of a run do not depend on them.
+_WRITERS = ("CSVLogger", "TensorBoard", "ModelCheckpoint", "History", "ProgbarLogger", "RemoteMonitor")
+_RATE_SETTERS = ("LearningRateScheduler", "ReduceLROnPlateau")
+# State of Keras's own classes by public attribute, which is no configuration.
+STATES = {
+    "EarlyStopping": ("wait", "stopped_epoch", "best", "best_epoch", "best_weights"),
+    "ReduceLROnPlateau": ("wait", "best", "cooldown_counter"),
+    "ModelCheckpoint": ("best",),
+}
+# Descriptions of objects by their first use, since training changes their attributes.
+_described: "WeakKeyDictionary[Any, dict[str, Any]]" = WeakKeyDictionary()
+
+
+def validate_callbacks(callbacks: Sequence[Any], settings: TrainSettings) -> None:
+    """Check callbacks before training.
+
+    Args:
+        callbacks: objects that the user gave.
+        settings: training settings of the run.
+
+    Raises:
+        UsageError: one is no Keras callback, cannot work with raysq, or sets what a setting decides.
+    """
+    import keras
+
+    if isinstance(callbacks, keras.callbacks.Callback) or not isinstance(callbacks, Sequence):
+        raise UsageError(f"callbacks must be a list of keras.callbacks.Callback objects, received {callbacks!r:.80}")
+    for callback in callbacks:
+        if inspect.isclass(callback) and issubclass(callback, keras.callbacks.Callback):
+            raise UsageError(f"callbacks must be objects, received a class: call it, {callback.__name__}(...)")
+        if not isinstance(callback, keras.callbacks.Callback) or isinstance(callback, keras.callbacks.CallbackList):
+            raise UsageError(f"callbacks must be keras.callbacks.Callback objects, received {callback!r:.80}")
+        name = type(callback).__name__
+        if isinstance(callback, keras.callbacks.BackupAndRestore):
+            raise UsageError(
+                f"callback {name} is not needed: raysq saves checkpoints itself, and the same call continues an "
+                "interrupted run from them; leave it out"
+            )
+        hooks = [hook for hook in _TEST_BATCH_HOOKS if overrides(callback, hook)]
+        if hooks and not is_keras(callback, "TensorBoard", "ProgbarLogger"):
+            raise UsageError(
+                f"callback {name} has {hooks[0]}, which raysq does not call: it evaluates a split in compiled calls; "
+                "use on_test_begin and on_test_end"
+            )
+        if settings.schedule != "constant" and is_keras(callback, *_RATE_SETTERS):
+            raise UsageError(
+                f"callback {name} sets the learning rate, which the setting schedule={settings.schedule} decides: "
+                "leave one of them out"
+            )
+
+
+def describe_callbacks(callbacks: Sequence[Any]) -> list[dict[str, Any]]:
+    """Return the callbacks on which a run's numbers depend, ready for JSON.
+
+    Keras's classes that only write are left out. The others are described by class, code, and public attributes that
+    are simple values or functions.
+    """
+    return [_describe(callback) for callback in callbacks if not is_keras(callback, *_WRITERS)]
+
+
+def show_callbacks(described: Sequence[Mapping[str, Any]]) -> str:
+    """Return described callbacks as text for a message, such as "EarlyStopping(patience=3)"."""
+    shown = []
+    for each in described:
+        values = ", ".join(f"{name}={value}" for name, value in each["values"].items() if value is not None)
+        shown.append(f"{each['class'].rpartition('.')[2]}({values})")
+    return ", ".join(shown) or "none"
+
+
+def overrides(callback: Any, hook: str) -> bool:
+    """Return whether a callback has a hook of its own, by its class or as `LambdaCallback` by an attribute."""
+    import keras
+
+    method = getattr(callback, hook)
+    return getattr(method, "__func__", method) is not getattr(keras.callbacks.Callback, hook)
+
+
+def is_keras(callback: Any, *names: str) -> bool:
+    """Return whether a callback's class is one of these classes of Keras, and no subclass."""
+    import keras
+
+    return any(type(callback) is getattr(keras.callbacks, name) for name in names)
+
+
+def states_of(callback: Any) -> tuple[str, ...]:
+    """Return the attributes that are the state of a Keras callback or its subclass; none for other classes."""
+    import keras
+
+    return next((names for kind, names in STATES.items() if isinstance(callback, getattr(keras.callbacks, kind))), ())
+
+
+def _describe(callback: Any) -> dict[str, Any]:
+    if callback in _described:
+        return _described[callback]
+    kind = type(callback)
+    values: dict[str, Any] = {}
+    code = hashlib.sha256()
+    for owner in kind.__mro__:
+        if owner.__module__.partition(".")[0] not in ("keras", "builtins"):
+            for name in sorted(vars(owner)):
+                _update(code, name, vars(owner)[name])
+    skipped = {"params", "model", "history", "monitor_op", *states_of(callback)}
+    for name in sorted(vars(callback)):
+        value = vars(callback)[name]
+        if name.startswith("_") or name in skipped:
+            continue
+        if value is None or isinstance(value, (bool, int, float, str)):
+            # Keras changes the sign of `min_delta` when training begins.
+            values[name] = abs(value) if name == "min_delta" and isinstance(value, (int, float)) else value
+        else:
+            _update(code, name, value)
+    described = {"class": f"{kind.__module__}.{kind.__qualname__}", "values": values, "code": code.hexdigest()}
+    _described[callback] = described
+    return described
+
+
+def _update(code: Any, name: str, value: Any) -> None:
+    """Add a function, method or property to a digest; other values are left out."""
+    value = getattr(value, "__func__", value)
+    value = value.fget if isinstance(value, property) else value
+    if isinstance(value, FunctionType):
+        cells = [cell.cell_contents for cell in value.__closure__ or () if _is_filled(cell)]
+        simple = [part for part in (*cells, *(value.__defaults__ or ())) if isinstance(part, (bool, int, float, str))]
+        code.update(repr([name, simple]).encode())
+        for part in _constants(value.__code__):
+            code.update(part)
+
+
+def _is_filled(cell: Any) -> bool:
+    try:
+        return cell.cell_contents is not None
+    except ValueError:  # of a function that is still being defined
+        return False
+
+
+def _constants(code: CodeType) -> Iterator[bytes]:
+    """Yield what a function's code does, without names of files and numbers of lines."""
+    yield code.co_code
+    yield repr((code.co_names, code.co_varnames, code.co_argcount)).encode()
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _constants(constant)
+        elif isinstance(constant, frozenset):
+            yield repr(sorted(map(repr, constant))).encode()
+        else:
+            yield repr(constant).encode()
