@@ -72,7 +72,7 @@ def train(config, trainers, folder, **callbacks):
 
 
 def outcome(run):
-    values, state = checkpoint.load(run.last)
+    values, state, _ = checkpoint.load(run.last)
     return {key: value.tobytes() for key, value in values.items()}, {**state, "seconds": 0}, timeless(run)
 
 

@@ -154,7 +154,7 @@ def test_a_damaged_checkpoint_is_noticed(hurt, name, damage):
     with pytest.raises(DamagedError, match=f"{name} is damaged .*--fresh starts anew"):
         checkpoint.load(path.parent)
     shutil.copytree(Run.open("sound").last, path.parent.with_name("last.old"))  # it was being replaced
-    values, state = checkpoint.load(path.parent)
+    values, state, _ = checkpoint.load(path.parent)
     assert state["epoch"] == 3 and len(values) > 3
 
 

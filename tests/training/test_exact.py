@@ -28,7 +28,7 @@ def test_two_workers_then_three_end_with_the_bits_of_one(by_workers, case):
     one, several = by_workers["exact"][case], by_workers["3"][case]
     assert timeless(one) == timeless(several)
     assert one.metrics()[-1]["loss"] < one.metrics()[0]["loss"]
-    (mine, state), (theirs, other) = (checkpoint.load(run.last) for run in (one, several))
+    (mine, state, _), (theirs, other, _) = (checkpoint.load(run.last) for run in (one, several))
     assert {**state, "seconds": 0} == {**other, "seconds": 0}
     assert mine.keys() == theirs.keys()
     for name, value in mine.items():

@@ -50,7 +50,9 @@ def write(directory: Path) -> None:
     source = np.random.RandomState(0)
     for place in (run.last, run.best):
         variables = {f"model/{number}": source.randn(7, number + 1).astype("f4") for number in range(5)}
-        checkpoint.save(place, variables, TrainState(3, 36, 4.5, 0.31, 3).to_json())
+        state = {"EarlyStopping/0": {"wait": 1, "best": 0.31, "weights": 1}}
+        callbacks = checkpoint.CallbackStates(state, {"EarlyStopping/0/0": source.randn(3)})
+        checkpoint.save(place, variables, TrainState(3, 36, 4.5, 0.31, 3).to_json(), callbacks)
     write_assets(run.assets, ASSETS)
     write_json(run.directory / "failure.json", {"message": "no memory"})
     write_json(run.directory / "goodput.json", [asdict(Attempt(1e9, 1e9 + 3, 1e9 + 60, 2, 0, 36, 0.0, 4.5))])
@@ -73,8 +75,9 @@ def everything(directory: Path, errors: list[str]) -> dict[str, Any]:
     run = RunFiles(directory / "run")
 
     def stored(place: Path) -> Any:
-        variables, state = checkpoint.load(place) or ({}, {})
-        return {name: values.tobytes() for name, values in variables.items()}, state
+        variables, state, callbacks = checkpoint.load(place) or ({}, {}, checkpoint.NO_STATES)
+        arrays = {name: values.tobytes() for name, values in {**variables, **callbacks.arrays}.items()}
+        return arrays, state, callbacks.values
 
     readers = {
         "config": lambda: Run.open(directory / "run").config,

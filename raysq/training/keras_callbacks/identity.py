@@ -94,7 +94,7 @@ def is_keras(callback: Any, *names: str) -> bool:
     """Return whether a callback's class is one of these classes of Keras, and no subclass."""
     import keras
 
-    return any(type(callback) is getattr(keras.callbacks, name) for name in names)
+    return any(type(callback) is getattr(keras.callbacks, name, None) for name in names)
 
 
 def states_of(callback: Any) -> tuple[str, ...]:
@@ -114,7 +114,7 @@ def _describe(callback: Any) -> dict[str, Any]:
         if owner.__module__.partition(".")[0] not in ("keras", "builtins"):
             for name in sorted(vars(owner)):
                 _update(code, name, vars(owner)[name])
-    skipped = {"params", "model", "history", "monitor_op", *states_of(callback)}
+    skipped = {"params", "model", "history", "monitor_op", "verbose", *states_of(callback)}
     for name in sorted(vars(callback)):
         value = vars(callback)[name]
         if name.startswith("_") or name in skipped:
@@ -124,7 +124,8 @@ def _describe(callback: Any) -> dict[str, Any]:
             values[name] = abs(value) if name == "min_delta" and isinstance(value, (int, float)) else value
         else:
             _update(code, name, value)
-    described = {"class": f"{kind.__module__}.{kind.__qualname__}", "values": values, "code": code.hexdigest()}
+    module = "keras.callbacks" if is_keras(callback, kind.__name__) else kind.__module__
+    described = {"class": f"{module}.{kind.__qualname__}", "values": values, "code": code.hexdigest()}
     _described[callback] = described
     return described
 

@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from raysq.problems.specs import OutputMetric
-from raysq.training.compilation import make_metrics, make_optimizer
+from raysq.training.compilation import Compilation, make_metrics, make_optimizer
 from raysq.training.trainer import Trainer
 from raysq.training.validation import sample
 
@@ -142,16 +142,33 @@ def _compile(model: keras.Model, trainer: Trainer, optimizer: keras.Optimizer) -
     Callbacks read `model.optimizer`, and find in the metrics whether more is better.
     """
     if not model.compiled:
-        all_metrics = trainer.compilation.metrics.items()
-        named = {name: value for name, value in all_metrics if not isinstance(value, OutputMetric)}
-        metrics = make_metrics(named)
-        del metrics["loss"]
-        for name, metric in metrics.items():
-            metric.name = name  # as in logs
-        loss = trainer.compilation.loss
-        model.compile(optimizer=optimizer, loss=loss, metrics=[*metrics.values()], auto_scale_loss=False)
-    x, y = sample(trainer.splits["train"])
+        losses = trainer.compilation.losses or {}
+        functions = {output: loss.function for output, loss in losses.items()}
+        weights = {output: loss.weight for output, loss in losses.items() if loss.weight is not None}
+        model.compile(
+            optimizer=optimizer,
+            loss=functions.get("", functions),
+            loss_weights=weights or None,
+            metrics=_metrics(trainer.compilation),
+            auto_scale_loss=False,
+        )
+    batch = sample(trainer.splits["train"])
     with keras.StatelessScope():  # random generators keep their states
-        prediction = model(x, training=False)
-    model.compute_metrics(x, y, prediction)
+        prediction = model(batch.x, training=False)
+    model.compute_metrics(batch.x, batch.y, prediction)
     model.reset_metrics()
+
+
+def _metrics(compilation: Compilation) -> Any:
+    """Return the metrics as `Model.compile` takes them, with their names in logs: a list, or lists by output.
+
+    Metrics of one column are left out, since Keras has none.
+    """
+    metrics = make_metrics(compilation)
+    by_output: dict[str, list[keras.Metric]] = {}
+    for name, value in compilation.metrics.items():
+        output = value.output if isinstance(value, OutputMetric) else ""
+        if isinstance(output, str):
+            metrics[name].name = name.removeprefix(f"{output}_")
+            by_output.setdefault(output, []).append(metrics[name])
+    return by_output.get("", by_output)
