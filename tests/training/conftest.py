@@ -6,6 +6,7 @@ import pytest
 from problems.text_classification import corpus
 from problems.word_vectors.written import texts as word_texts
 from problems.word_vectors.written import write
+from training.keras_callbacks.deciding import deciding
 from training.series import SMALL, write_series
 from training.workers import Job, train_apart, train_here
 
@@ -27,10 +28,12 @@ CASES = {
     "dropout": ("dense", {**ONE, "dropout": 0.3}),
     "moving": ("training.own_models:normalized", ONE),
     # The first loss scale is too large for the one worker that has a row.
+    "decided": ("dense", {**SGD, "epochs": 6, "steps_per_execution": 5}),
     "float16": ("dense", {**SGD, "batch_size": 1, "learning_rate": 0.002, "precision": "mixed_float16"}),
 }
 # 13 rows in 4 parts: one has a row of weight 0. Calls of 5 steps, so that they can be interrupted within an epoch.
 PARTS = {"exact": 4, "epochs": 2, "batch_size": 13, "eval_batch_size": 37, "steps_per_epoch": 8, "checkpoint_steps": 5}
+DECIDING = "training.keras_callbacks.deciding:deciding"
 DROPOUT = {"dropout": 0.3, "recurrent_dropout": 0.2}
 EXACT = {
     "convolved": ("jena", "training.own_models:convolved", {"clipnorm": 0.3}),
@@ -64,17 +67,22 @@ def by_workers(tmp_path_factory):
     # tests/problems/text_classification/test_replicas.py.
     jobs = {
         "2 devices": Job(
-            *some("devices", "dense", "penalty", "own", "host", "gaps", "moving"), replicas=2, host=["host"]
+            *some("devices", "dense", "penalty", "own", "host", "gaps", "moving", "decided"),
+            replicas=2,
+            host=["host"],
+            callbacks={"decided": DECIDING},
         ),
         "2 in a ring": Job(*some("ring", "moving", "penalty"), workers=2, gather=False),
         "2 of 2 devices": Job(*some("two devices", "dense", "host", "moving"), workers=2, replicas=2, host=["host"]),
     }
-    names = ("diverging", *rounded, *masked, "float16", *EXACT)
+    names = ("diverging", *rounded, *masked, "decided", "float16", *EXACT)
     stop = dict.fromkeys(EXACT, 5)  # two workers to the middle of the first epoch, then three to the end
-    jobs["2"] = Job(*some("two", *names), workers=2, host=["host", "lstm"], again=masked, stop=stop)
+    two = some("two", *names)
+    jobs["2"] = Job(*two, workers=2, host=["host", "lstm"], again=masked, stop=stop, callbacks={"decided": DECIDING})
     exact = {name: jobs["2"].runs[name] for name in EXACT}
     jobs["3"] = Job(*some("three", "penalty", "host"), workers=3, host=["host"], go_on=exact)
     jobs["exact"] = Job(*some("exact", *EXACT))
     with ThreadPoolExecutor(1) as beside:
         apart = beside.submit(train_apart, folder, jobs)
-        return {"1": train_here(*some("one", *rounded, "dropout")), **apart.result()}
+        one = some("one", *rounded, "dropout", "decided")
+        return {"1": train_here(*one, {"decided": deciding}), **apart.result()}

@@ -2,12 +2,14 @@
 
 Usage: group_member.py JOBS, where JOBS is a JSON file with a list of jobs, each with workers (how many processes),
 replicas (logical devices in a process), runs (directories), host (those of them whose batches are gathered on the
-host), gather (whether small sums are gathered), and stop (the steps at which some of them are stopped, by directory).
+host), gather (whether small sums are gathered), stop (the steps at which some of them are stopped, by directory), and
+callbacks (functions that make Keras callbacks for some of them, as "module:function", by directory).
 What a rank cannot train it says in RUN/error-RANK, the cost of a step of longer runs in RUN/cost-RANK.json, and
 collective operations in RUN/collectives-RANK.json.
 """
 
 import gc
+import importlib
 import json
 import os
 import socket
@@ -93,7 +95,10 @@ def train(job: dict[str, Any], addresses: list[str], rank: int) -> None:
             write_json(Path(directory) / f"cost-{rank}.json", list(cost))
 
         stop = job["stop"].get(directory)
-        callbacks = stop_at(stop, export_model=lambda: False, tensorboard=False, on_step_cost=write_cost)
+        module, _, function = job["callbacks"].get(directory, "").partition(":")
+        own = getattr(importlib.import_module(module), function)(Path(directory)) if module else ()
+        options = {"export_model": lambda: False, "tensorboard": False, "keras_callbacks": own}
+        callbacks = stop_at(stop, on_step_cost=write_cost, **options)
         trainers = []
 
         def opened(*arguments, trainers=trainers):

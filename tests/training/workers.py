@@ -6,8 +6,9 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -21,12 +22,16 @@ from raysq.training.worker import run_worker
 TESTS = Path(__file__).parents[1]
 
 
-def train_here(folder: Path, configs: Mapping[str, RunConfig]) -> dict[str, Run]:
-    """Trains in this process and returns the runs by name."""
+def train_here(
+    folder: Path, configs: Mapping[str, RunConfig], callbacks: Mapping[str, Callable[[Path], list[Any]]]
+) -> dict[str, Run]:
+    """Trains in this process and returns the runs by name; some have Keras callbacks, made for their directory."""
     runs = {name: Run.create(config, folder=folder) for name, config in configs.items()}
-    for run in runs.values():
+    for name, run in runs.items():
         configure(run.config.train_settings(), run.config.seed, gpu=False)
-        run_worker(run, None, TrainingCallbacks(export_model=lambda: False, tensorboard=False))
+        own = callbacks[name](run.directory) if name in callbacks else ()
+        options = {"export_model": lambda: False, "tensorboard": False, "keras_callbacks": own}
+        run_worker(run, None, TrainingCallbacks(**options))
     return runs
 
 
@@ -43,6 +48,7 @@ class Job:
         gather: whether small sums are gathered. If False, TensorFlow sums around a ring.
         stop: step at which a run is stopped, as by Ctrl-C, by name.
         go_on: runs of another job, which are continued.
+        callbacks: functions that make Keras callbacks for the directory of a run, as "module:function", by name.
     """
 
     def __init__(
@@ -57,6 +63,7 @@ class Job:
         gather: bool = True,
         stop: Mapping[str, int] | None = None,
         go_on: Mapping[str, Run] | None = None,
+        callbacks: Mapping[str, str] | None = None,
     ):
         self.runs = {name: Run.create(config, folder=folder) for name, config in configs.items()}
         self.runs |= {f"{name} again": Run.create(configs[name], folder=folder / "again") for name in again}
@@ -68,6 +75,7 @@ class Job:
             "stop": {str(self.runs[name].directory): step for name, step in (stop or {}).items()},
             "host": [str(self.runs[name].directory) for name in host],
             "gather": gather,
+            "callbacks": {str(self.runs[name].directory): made for name, made in (callbacks or {}).items()},
         }
 
 

@@ -195,9 +195,8 @@ class CallbackRunner:
         """Return the name of the callback that an error came from."""
         trace, name = error.__traceback__, "list"
         while trace is not None:
-            owner = trace.tb_frame.f_locals.get("self")
-            if any(owner is callback for callback in self._callbacks):
-                name = type(owner).__name__
+            owners = [trace.tb_frame.f_locals.get(local) for local in ("self", "callback")]  # of Keras's list, too
+            name = next((type(each).__name__ for each in self._callbacks if any(each is it for it in owners)), name)
             trace = trace.tb_next
         return name
 

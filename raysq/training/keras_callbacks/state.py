@@ -69,7 +69,7 @@ def restore_states(callbacks: Sequence[Any], saved: CallbackStates) -> list[str]
                     callback.best_weights = [saved.arrays[f"{key}/{number}"] for number in range(count)]
                 for name, value in values.items():
                     setattr(callback, name, value)
-        elif not is_keras(callback, *_STATELESS) and _has_attributes(callback):
+        elif not is_keras(callback, *_STATELESS):
             anew.append((key, "it has no get_state and set_state"))
     return [f"callback {key.partition('/')[0]} starts anew: {reason}" for key, reason in anew]
 
@@ -112,10 +112,6 @@ def _keyed(callbacks: Sequence[Any]) -> Iterator[tuple[str, Any]]:
         name = type(callback).__name__
         counts[name] = counts.get(name, -1) + 1
         yield f"{name}/{counts[name]}", callback
-
-
-def _has_attributes(callback: Any) -> bool:
-    return bool(vars(callback).keys() - {"params", "_model"})
 
 
 def _user_state(callback: Any) -> Any:

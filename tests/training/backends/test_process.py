@@ -319,7 +319,7 @@ def test_checkpoints_and_runs_of_a_newer_raysq_are_refused(whole, raysq_home):
     run = Run.open(shutil.copytree(whole.directory, raysq_home / "runs" / "mine"))
     state = json.loads((run.last / "state.json").read_text())
     (run.last / "state.json").write_text(json.dumps({**state, "format_version": 99}))
-    with pytest.raises(DataError, match="format_version 99, this raysq reads up to 2"):
+    with pytest.raises(DataError, match="format_version 99, this raysq reads up to 3"):
         checkpoint.load(run.last)
     config = json.loads((run.directory / "config.json").read_text())
     (run.directory / "config.json").write_text(json.dumps({**config, "format_version": 99}))
