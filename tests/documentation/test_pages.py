@@ -15,12 +15,13 @@ REFERENCE = {
 
 
 def test_every_page_is_in_the_navigation_once():
-    assert sorted(NAV) == sorted(page.relative_to(DOCS).as_posix() for page in DOCS.rglob("*.md"))
+    pages = sorted(page.relative_to(DOCS).as_posix() for page in DOCS.rglob("*.md"))
+    assert sorted(NAV) == pages, "the navigation in mkdocs.yml names each page"
 
 
 def test_the_reference_has_every_public_name_once():
     names = [name for page in REFERENCE.values() for name in page if "." not in name]
-    assert sorted(names) == sorted(set(raysq.__all__) - {"__version__"})
+    assert sorted(names) == sorted(set(raysq.__all__) - {"__version__"}), "add `::: raysq.NAME` to a page of docs/api/"
 
 
 @pytest.mark.parametrize("module", ["charts", "errors"])
