@@ -138,11 +138,12 @@ FILES: dict[str, Callable[[Path], None]] = {
 # Commands of other pages, or of the text around the blocks.
 BEFORE = {
     "README.md": ["raysq prepare beijing"],
+    "docs/callbacks.md": ["raysq prepare jena"],
     "docs/distributed.md": ["raysq prepare beijing", "raysq prepare imdb"],
     "docs/forecasting.md": ["raysq prepare beijing"],
     "docs/models.md": ["raysq prepare jena"],
     "docs/python.md": ["raysq prepare jena"],
     "docs/results.md": ["raysq prepare beijing", "raysq prepare imdb"],
     "docs/settings.md": ["raysq prepare jena"],
-    "docs/tuning.md": ["raysq prepare beijing"],
+    "docs/tuning.md": ["raysq prepare beijing", "raysq prepare imdb", "raysq prepare jena"],
 }

@@ -16,7 +16,7 @@ from raysq.cli import main
 
 SAMPLES = {"jena": "sample:40d", "beijing": "sample:400d", "skipgram": "sample:2000"}  # of other tasks: sample:400
 LEAST = {"epochs": 1, "steps_per_epoch": 2}
-FEWER = {"--trials": "2", "--refit": "1", "--folds": "2", "--words": "5"}
+FEWER = {"--trials": "2", "--refit": "1", "--generations": "2", "--folds": "2", "--words": "5"}
 
 
 def pieces(command: str) -> list[list[str]]:
@@ -39,7 +39,7 @@ def shortened(arguments: list[str]) -> list[str]:
         return [command, *rest] if "--source" in rest else [command, *rest, "--source", sample]
     rest = [FEWER.get(before, word) for before, word in zip(["", *rest], rest, strict=False)]
     if command in ("train", "tune", "backtest"):
-        epochs = {number for number, word in enumerate(rest) if word in ("--epochs", "--time")}
+        epochs = {number for number, word in enumerate(rest) if word == "--epochs"}
         steps = {number - 1 for number, word in enumerate(rest) if word.startswith("steps_per_epoch=")}
         dropped = {number + after for number in epochs | steps for after in (0, 1)}
         rest = [word for number, word in enumerate(rest) if number not in dropped]
