@@ -126,8 +126,20 @@ def of_forecasting(folder: Path) -> None:
     beijing(folder / "new.csv")
 
 
+def houses(folder: Path) -> None:
+    """Houses with prices, and some without."""
+    random = np.random.RandomState(0)
+    frame = pd.DataFrame(
+        {"area": random.uniform(30, 200, 300).round(1), "city": random.choice(["Aarau", "Bergen"], 300)}
+    )
+    frame["price"] = 3000 * frame["area"] + 50_000 * (frame["city"] == "Bergen")
+    frame.to_csv(folder / "house.csv", index=False)
+    frame[["area", "city"]].head(5).to_csv(folder / "new.csv", index=False)
+
+
 FILES: dict[str, Callable[[Path], None]] = {
     "README.md": of_readme,
+    "docs/arrays.md": houses,
     "docs/forecasting.md": of_forecasting,
     "docs/images.md": pictures,
     "docs/language_modeling.md": books,
