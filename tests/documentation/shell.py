@@ -74,4 +74,8 @@ def run(command: str) -> None:
                 runpy.run_path(arguments[0], run_name="__main__")
             else:
                 assert program == "raysq", f"{program} is not a program that is run here: {command}"
-                assert main(shortened(arguments)) == 0, command
+                try:
+                    status = main(shortened(arguments))
+                except SystemExit as stop:  # of options that print and end, and of wrong usage
+                    status = stop.code or 0
+                assert status == 0, command
