@@ -45,6 +45,14 @@ def test_attempts_say_why_they_ended():
     assert whole[-2][:4] == ["2", "1970-01-01 00:17:42", "2", "300 \u2013 800"]
 
 
+def test_an_attempt_may_have_made_way_for_other_workers():
+    paused = attempt(1000, 1062, 1120, (300, 800), (30.0, 80.0), reason="paused")
+    assert [row[-1] for row in cells([paused, CONTINUED], "finished")[-2:]] == [
+        "for other workers or nodes",
+        "finished",
+    ]
+
+
 def test_the_last_attempt_of_a_run_that_has_not_finished_runs_or_was_killed():
     assert cells([CONTINUED, KILLED], "running")[-1][-1] == "running"
     assert cells([CONTINUED, KILLED], "interrupted")[-1][-1] == "killed"

@@ -12,7 +12,7 @@ from training.series import SMALL, write_series
 from raysq.errors import DamagedError, Interrupted
 from raysq.storage.atomic import write_json
 from raysq.training import checkpoint, goodput
-from raysq.training.callbacks import TrainingCallbacks
+from raysq.training.callbacks import Paused, TrainingCallbacks
 from raysq.training.goodput import Attempt, GoodputRecorder, read_attempts, summarize
 from raysq.training.run import Run
 from raysq.training.run_config import resolve_config
@@ -200,6 +200,28 @@ def test_a_run_records_its_attempts_and_its_result_the_causes(config, tmp_path, 
     # Training that counts, and the first calls, which are part of the starts, are all of `seconds`.
     kept = values["training"] + sum(one.first_call for one in attempts)
     assert kept == pytest.approx(saved, abs=0.01)
+
+
+def test_a_paused_run_has_lost_no_step_and_goes_on_with_the_same_bits(config, tmp_path):
+    def train(run, **hooks):
+        configure(config.train_settings(), config.seed, gpu=False)
+        run_worker(run, None, TrainingCallbacks(**hooks, export_model=lambda: False, tensorboard=False))
+
+    whole, run = (Run.create(config, folder=tmp_path / name) for name in ("whole", "paused"))
+    steps = [0]
+    with pytest.raises(Paused, match=r"paused at step \d+ of 36"):
+        train(run, on_train_batch_end=lambda state, *_: steps.append(state.step), should_pause=lambda: steps[-1] > 13)
+    assert checkpoint.reached(run.directory) == steps[-1] < 36
+    for each in (run, whole):
+        train(each)
+    attempts = read_attempts(run)
+    assert [(one.first_step, one.step, one.reason) for one in attempts] == [
+        (0, steps[-1], "paused"),
+        (steps[-1], 36, "finished"),
+    ]
+    assert run.result()["replicas"] == [1, 1] and run.result()["goodput"]["repeated"] == 0
+    mine, theirs = (checkpoint.load(each.last).variables for each in (run, whole))
+    assert all(mine[name].tobytes() == theirs[name].tobytes() for name in theirs)
 
 
 def test_a_run_that_is_stopped_early_is_exported_with_its_goodput_or_without(config, tmp_path, monkeypatch, capsys):

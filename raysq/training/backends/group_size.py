@@ -57,6 +57,7 @@ class GroupSize(ScalingPolicy):
         self._size: int | None = None  # of the present group, or of the one before it
         self._waits_since: float | None = None
         self._told_waiting = False
+        self._lacked_room = False  # in a start since the last running group
         self._failed_starts = 0
         self._failure: Any = None
         self._pause: str | None = None  # why the running group is to be paused
@@ -79,9 +80,10 @@ class GroupSize(ScalingPolicy):
     # ---- start
 
     def after_controller_state_update(self, previous_state: Any, current_state: Any) -> None:
-        """Count starts that failed for another reason than a lack of room."""
+        """Record why a start failed."""
         if current_state is not previous_state and isinstance(current_state, ReschedulingState):
             self._failure = current_state.training_failed_error
+            self._lacked_room |= is_lack_of_room(self._failure)
             self._failed_starts += not is_lack_of_room(self._failure)
 
     def make_decision_for_non_running_worker_group(self) -> ScalingDecision:
@@ -114,17 +116,17 @@ class GroupSize(ScalingPolicy):
         fixed = not self._workers.is_elastic
         if fixed and self._alone:
             return self._workers.most
-        if waited > nodes_timeout():
-            raise NoRoom(
-                f"the Ray cluster did not give {self._workers.least} workers {_text(self._needs)} each in "
-                f"{nodes_timeout():g} s: nodes were lost, or other work holds them (`ray status`); the same command "
-                "continues from the last checkpoint"
-            )
         places = self._look()
         if places is None:
             return None
         # Ray keeps a fixed group waiting until other work ends. An elastic one needs places that are free.
         room = min(places.total if fixed else places.free, self._workers.most)
+        if waited > nodes_timeout() and (room < self._workers.least or self._lacked_room):
+            raise NoRoom(
+                f"the Ray cluster did not give {self._workers.least} workers {_text(self._needs)} each in "
+                f"{nodes_timeout():g} s: nodes were lost, or other work holds them (`ray status`); the same command "
+                "continues from the last checkpoint"
+            )
         if room < self._workers.least:
             if waited > _WAIT_MESSAGE_SECONDS and not self._told_waiting:
                 self._told_waiting = True
@@ -165,7 +167,7 @@ class GroupSize(ScalingPolicy):
         self, worker_group_state: Any, worker_group_status: Any
     ) -> ScalingDecision:
         """Pause the group where its size or its nodes are about to change, and end it once all workers have paused."""
-        self._waits_since, self._failed_starts = None, 0
+        self._waits_since, self._lacked_room, self._failed_starts = None, False, 0
         self._request_nodes()
         if all(getattr(status, "is_paused", False) for status in worker_group_status.worker_statuses.values()):
             # The controller ends the group, and asks for the size of the next one.

@@ -127,7 +127,12 @@ def test_a_fixed_group_waits_for_its_nodes(monkeypatch):
     group.total = 1
     assert group.start(seconds=890)[0] is None
     group.total = 2
+    group.now += 20  # the driver itself was stopped
     assert group.start()[0] == 2 and group.lines()[-1].endswith("waiting up to 900 s for nodes")
+    error = SimpleNamespace(controller_failure=type("WorkerGroupStartupTimeoutError", (Exception,), {})("no room"))
+    group.size.after_controller_state_update(None, ReschedulingState(training_failed_error=error))
+    with pytest.raises(NoRoom, match="other work holds them"):
+        group.start()
     alone = Group(monkeypatch, 2, 2, alone=True)
     assert alone.start() == (2, 0.0), "no node can come: Ray says what is missing"
 
