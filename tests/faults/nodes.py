@@ -19,6 +19,7 @@ class NodesTrial(Trial):
     """A trial on a cluster of its own, whose nodes can be lost. Call `end_cluster` at the end."""
 
     environment: dict[str, str] = field(default_factory=lambda: dict(ENVIRONMENT))
+    limit: float = 1200.0
 
     def __post_init__(self) -> None:
         super().__post_init__()

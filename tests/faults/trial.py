@@ -36,8 +36,6 @@ SETTINGS = {
     "training.epochs": EPOCHS,
     "training.checkpoint_steps": CHECKPOINT_STEPS,
 }
-# No run of a trial takes longer: something hangs.
-LIMIT = 600.0
 MARK = "RAYSQ_FAULT_TRIAL"
 CONTINUES = re.compile(r"^(?P<reason>.*): training continues(?: with \d+)? from step (?P<step>[\d,]+)$")
 
@@ -53,6 +51,8 @@ class Trial:
         environment: further variables of the command.
         options: further options of the command. Later ones replace earlier ones.
         epochs: of the run.
+        workers: of the group.
+        limit: seconds of a trial that does not hang.
         faults: the moments of the faults, with the checkpoint's step at each.
         problems: what a fault has found wrong itself.
     """
@@ -64,6 +64,7 @@ class Trial:
     options: list[str] = field(default_factory=list)
     epochs: int = EPOCHS
     workers: int = 2
+    limit: float = 600.0
 
     def __post_init__(self) -> None:
         self.directory = self.folder / "home" / "runs" / self.name
@@ -115,7 +116,7 @@ class Trial:
         """Wait for a condition while the command runs; whether it came."""
         assert self.process is not None
         while not condition():
-            if self.process.poll() is not None or time.monotonic() - self.started > LIMIT:
+            if self.process.poll() is not None or time.monotonic() - self.started > self.limit:
                 return False
             time.sleep(poll)
         return True
@@ -209,11 +210,11 @@ class Trial:
         """Wait for the end of the command; end it if it takes too long."""
         assert self.process is not None
         try:
-            self.process.wait(max(1.0, LIMIT - (time.monotonic() - self.started)))
+            self.process.wait(max(1.0, self.limit - (time.monotonic() - self.started)))
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
-            self.lines.append((time.monotonic(), f"it hung for {LIMIT:g} s"))
+            self.lines.append((time.monotonic(), f"it hung for {self.limit:g} s"))
 
     def leftovers(self, seconds: float = 30.0) -> list[str]:
         """What the command leaves behind after some seconds: processes, which are ended then, and files."""
