@@ -95,7 +95,10 @@ class Preprocessor(ABC):
 
     def to_config(self) -> dict[str, Any]:
         """Return the settings for manifest and fingerprint, without folders of this machine."""
-        return without_defaults(dataclasses.asdict(self))  # type: ignore[call-overload]  # subclasses are dataclasses
+        settings = without_defaults(dataclasses.asdict(self))  # type: ignore[call-overload]  # a dataclass
+        if settings.get("sheet", "") is None:
+            del settings["sheet"]  # a later setting: fingerprints of earlier data sets stay the same
+        return settings
 
     def infer(self, files: list[Path]) -> tuple[Self, list[str]]:
         """Infer settings that the user left out from the files. Return the completed preprocessor and messages."""

@@ -15,14 +15,17 @@ from typing import Any, NamedTuple
 from raysq.data import frames
 from raysq.data.filetree import BY_SYSTEM, FileTree, describe_ignored, is_hidden, tree_checksum, walk_tree
 from raysq.data.readers.files import open_file, shortened, unreadable
-from raysq.data.readers.unpack import zip_member, zip_members
+from raysq.data.readers.unpack import with_compressions, zip_member, zip_members
+from raysq.data.remote import locate, scheme
 from raysq.errors import DamagedError, RaysqError, SourceError, UsageError
 from raysq.storage.atomic import write_json
 from raysq.storage.json_files import read_json
 from raysq.storage.paths import home
 from raysq.storage.uris import redact
 
-TABULAR = (".csv", ".csv.gz", ".zip", ".parquet")
+_TYPED = (".parquet", ".feather", ".arrow", ".xlsx")
+_BESIDE = (".feather", ".arrow", ".xlsx")  # left out where a folder has files of other sorts
+TABULAR = (*with_compressions(".csv", ".tsv", ".jsonl", ".ndjson"), ".zip", *_TYPED)
 SAMPLE = "sample"
 _SHOWN = 20  # suffixes listed in an error
 _FEW = 4  # suffixes listed in a message
@@ -101,8 +104,8 @@ def resolve(
     A user's file called "sample" is given as `./sample`.
 
     Args:
-        source: `sample[:SPEC]`, a file, a folder of files, a URL, rows in memory, or None for the published data. Rows
-            in memory are written to a file in the home.
+        source: `sample[:SPEC]`, a file, a folder of files, a URL, a URI of a remote file system, rows in memory, or
+            None for the published data. Rows in memory are written to a file in the home.
         sample: writes synthetic raw data for a given SPEC and returns the path.
         trees: whether a folder without such files is one source together with its subfolders, such as one per class.
         zip_member: suffix of the single file that a zip must contain; None if a zip is an archive of any files.
@@ -138,8 +141,12 @@ def resolve(
     if text.lower().startswith(("http://", "https://")):
         path = fetch_shown(text, sha256 if text == url else None, quiet)
         return _source(redact(text), path, suffixes, trees, zip_member, listing)
+    if scheme(text) == "file":
+        path = Path(locate(text).path)
+        return _source(path.name, path, suffixes, trees, zip_member, listing)
     if "://" in text:
-        raise SourceError(f"{redact(text)} is not an http(s) URL", hint="fetch it yourself and give --source PATH")
+        path = _fetch_remote(text, suffixes, trees, quiet)
+        return _source(redact(text), path, suffixes, trees, zip_member, listing)
     path = Path(text).expanduser()
     return _source(path.absolute().name, path, suffixes, trees, zip_member, listing)
 
@@ -157,6 +164,18 @@ def fetch_shown(url: str, sha256: str | None, quiet: bool) -> Path:
         ) from None
 
 
+def _fetch_remote(uri: str, suffixes: tuple[str, ...], trees: bool, quiet: bool) -> Path:
+    """Download a file, or a folder's files of these suffixes (all files of a tree), with a progress bar."""
+    from raysq.data.download import progress_bar
+    from raysq.data.remote_cache import fetch_remote
+
+    def wanted(name: str) -> bool:
+        return trees or name.lower().endswith(suffixes)
+
+    with contextlib.nullcontext() if quiet else progress_bar(uri) as progress:
+        return fetch_remote(uri, wanted, recursive=trees, progress=progress)
+
+
 def _source(
     label: str, path: Path, suffixes: tuple[str, ...], trees: bool, member: str | None, listing: Listing | None
 ) -> ResolvedSource:
@@ -164,7 +183,7 @@ def _source(
     if not os.path.exists(path):  # unlike `Path.exists`, accepts names that are too long
         raise SourceError(
             f"{redact(shortened(path))} does not exist",
-            hint="--source takes sample[:LENGTH], a file, a folder or a URL",
+            hint="--source takes sample[:LENGTH], a file, a folder, a URL or a URI such as s3://bucket/data.csv",
         )
     wanted = ", ".join(suffixes[:_SHOWN]) + (", ..." if len(suffixes) > _SHOWN else "")
     messages: list[str] = []
@@ -181,8 +200,12 @@ def _source(
             names = ", ".join(p.name for p in entries if p.is_file() and _is_read(p.name)) or "nothing"
             folders = ", and no folder for each class" if trees else ""
             raise SourceError(f"folder {path} has no file that ends in {wanted}{folders}: there is {names[:200]}")
-        if len({p.name.lower().endswith(".parquet") for p in files}) > 1:
-            raise SourceError(f"folder {path} mixes .parquet with other files ({files[0].name}, ...): give one sort")
+        files = [p for p in files if not p.name.lower().endswith(_BESIDE)] or files
+        sorts = {next((end for end in _TYPED if p.name.lower().endswith(end)), "") for p in files}
+        if len(sorts) > 1:
+            raise SourceError(
+                f"folder {path} mixes {max(sorts)} with other files ({files[0].name}, ...): give one sort"
+            )
         messages += _others(entries, files, suffixes)
     elif path.name.lower().endswith(suffixes):
         files = [path]
@@ -225,6 +248,8 @@ def _others(entries: list[Path], files: list[Path], suffixes: tuple[str, ...]) -
             why = "as they are no files"
         elif path.name.startswith("_"):
             why = "as their names begin with _"
+        elif path.name.lower().endswith(suffixes):
+            why = "as files of another sort are beside them"
         else:
             why = f"as their names do not end in {endings}"
         groups.setdefault(why, []).append(path.name + "/" * path.is_dir())

@@ -15,6 +15,7 @@ from raysq.data.dataset import Dataset
 from raysq.data.frames import is_frame
 from raysq.data.messages import without_options
 from raysq.data.readers.csv.format import CsvFormat
+from raysq.data.remote import remote_output, scheme
 from raysq.display.terminal import print_message, results
 from raysq.errors import DataError, RaysqError, UsageError
 from raysq.inference import pool
@@ -24,6 +25,7 @@ from raysq.problems.base import RowContext
 from raysq.problems.capabilities import Windowed
 from raysq.storage.atomic import atomic_write
 from raysq.storage.paths import validate_output
+from raysq.storage.uris import redact
 from raysq.training.backends.driver_context import DriverContext
 from raysq.training.run import Run
 from raysq.training.saved import print_if_changed
@@ -55,7 +57,8 @@ def predict_file(
     Args:
         run: a run, its directory or its id.
         source: a source as for `prepare`: a csv, a Parquet file, a folder, a URL, rows in memory, ...
-        output: a .csv or .parquet file to write, replaced if it exists; csv on standard output if None.
+        output: a .csv or .parquet file to write, replaced if it exists, also of a remote file system
+            (s3://bucket/predictions.parquet); csv on standard output if None.
         settings: format of csv files where it differs from the run's source; see
             `raysq.data.readers.csv.format.CsvFormat`.
         actors: number of actors of the pool, with one CPU each; None for as many as the cluster has CPUs. If given, the
@@ -77,6 +80,10 @@ def predict_file(
         >>> raysq.predict_file(run, "new.csv", "predictions.parquet")
         {'run': ..., 'output': 'predictions.parquet', 'rows': 52696}
     """
+    if output is not None and scheme(str(output)):
+        chosen: dict[str, Any] = {"settings": settings, "actors": actors, "gpu": gpu, "quiet": quiet, "trust": trust}
+        with remote_output(str(output)) as local:
+            return predict_file(run, source, local, **chosen) | {"output": redact(str(output))}
     run = Run.of(run, trust=trust)
     path = None if output is None else Path(output)
     if path is not None and path.suffix not in (".csv", ".parquet"):

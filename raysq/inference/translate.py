@@ -12,6 +12,8 @@ from typing import IO, Any
 from raysq.data.pipeline import read_table
 from raysq.data.readers.files import check_file, open_file, unreadable
 from raysq.data.readers.limits import LIMITS
+from raysq.data.readers.table_files import TYPED
+from raysq.data.readers.unpack import with_compressions
 from raysq.display.terminal import TextOutput, results
 from raysq.errors import DataError, UsageError
 from raysq.inference.commands import require
@@ -21,7 +23,7 @@ from raysq.storage.atomic import atomic_write
 from raysq.storage.paths import validate_output
 from raysq.training.run import Run
 
-_TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".parquet")
+_TABLES = (*with_compressions(".csv", ".tsv", ".jsonl", ".ndjson", ".json"), *TYPED)
 _LINES = 8192  # number of lines read at a time
 _LONGEST = LIMITS.max_record_bytes
 
@@ -143,7 +145,7 @@ def translate(run: Run | str | Path, texts: Sequence[str], *, trust: bool = Fals
 
 def _is_table(path: Path) -> bool:
     """Return whether a file has columns, by its ending."""
-    return path.name.lower().removesuffix(".gz").endswith(_TABLES)
+    return path.name.lower().endswith(_TABLES)
 
 
 def _cells(run: Run, path: Path, encoding: str, column: str | None, on_message: Callable[[str], None]) -> list[str]:

@@ -25,6 +25,10 @@ _OF_SIGNATURE = {
 }
 
 
+# Azure writes the container, or the account, where others write the user: abfs://container@account.dfs.core.windows.net/
+_CONTAINER = re.compile(r"abfss?:/+", re.IGNORECASE)
+
+
 def redact(uri: str) -> str:
     """Return the URI without user, password, fragment and parameter values, safe to show and store.
 
@@ -33,8 +37,8 @@ def redact(uri: str) -> str:
     scheme, address, query, fragment = _divided(uri)
     if scheme:
         host, slash, path = address.partition("/")
-        host = host.rpartition("@")[2]
-        if not _HOST.fullmatch(host):
+        host = _without_credentials(scheme, host)
+        if not _HOST.fullmatch(host.rpartition("@")[2]):
             return f"{scheme}{_HIDDEN}"  # for example a password with URI delimiters, whose end is unknown
         address = host + slash + path
     elif re.match(r"[^/@]*:[^/@]*@", address):  # the scheme is missing
@@ -60,7 +64,7 @@ def identity(uri: str) -> str:
     scheme, address, query, _ = _divided(uri)
     if scheme:
         host, slash, path = address.partition("/")
-        address = host.rpartition("@")[2] + slash + path
+        address = _without_credentials(scheme, host) + slash + path
     parts = query[1:].split("&") if query else []
     names = [re.sub("[-_.]", "", urllib.parse.unquote(part.partition("=")[0])).lower() for part in parts]
     patterns = [_SECRET, *(pattern for name, pattern in _OF_SIGNATURE.items() if name in names)]
@@ -70,6 +74,13 @@ def identity(uri: str) -> str:
         if not any(pattern.fullmatch(name) for pattern in patterns)
     ]
     return scheme + address + ("?" + "&".join(public) if public else "")
+
+
+def _without_credentials(scheme: str, host: str) -> str:
+    """Return a host without user and password; on Azure with the container or account, which is no secret."""
+    user, at, host = host.rpartition("@")
+    container = user.partition(":")[0] if _CONTAINER.fullmatch(scheme) else ""
+    return f"{container}{at}{host}" if container else host
 
 
 def file_path(uri: str) -> str:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from raysq.data.readers.unpack import without_compression
 from raysq.errors import DataError
 
 # The beginning of an object whose first value is a list or an object, or that continues on the next line.
@@ -18,7 +19,7 @@ def parsed_object(name: str, number: int, line: bytes, encoding: str) -> dict[st
     try:
         value = json.loads(line.decode(encoding, errors="surrogateescape"))
     except (ValueError, RecursionError) as error:
-        alternative = " (or the file a list of objects)" if name.lower().removesuffix(".gz").endswith(".json") else ""
+        alternative = " (or the file a list of objects)" if without_compression(name).endswith(".json") else ""
         raise DataError(
             f"{name}, line {number} is not JSON ({error}); each line must hold one object{alternative}"
         ) from None

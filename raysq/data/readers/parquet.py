@@ -51,6 +51,5 @@ def check_text(table: pa.Table, name: str) -> None:
             table.column(column).validate(full=True)
         except pa.ArrowInvalid:
             raise DataError(
-                f"{name}: column {column!r} holds text that is not UTF-8, as Parquet files must have it; write the "
-                "file again"
+                f"{name}: column {column!r} holds text that is not UTF-8, as such files have; write the file again"
             ) from None

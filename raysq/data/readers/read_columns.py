@@ -1,18 +1,28 @@
-"""Columns of a csv or Parquet file, for preprocessors that need no format of their own."""
+"""Columns of a table in a file, for preprocessors that need no format of their own."""
 
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.csv
+import pyarrow.json
 
 from raysq.config import nearest_name
+from raysq.data.readers.csv.format import CsvFormat
 from raysq.data.readers.files import check_file, damages
-from raysq.data.readers.parquet import check_text, open_parquet
+from raysq.data.readers.limits import LIMITS
+from raysq.data.readers.parquet import check_text
+from raysq.data.readers.streams import read_all
+from raysq.data.readers.table_files import is_typed, read_table
+from raysq.data.readers.tables import is_json
+from raysq.data.readers.unpack import is_tsv, packing
 from raysq.errors import DataError
 
 
 def read_columns(source: Path | pa.Table, *names: str) -> pa.Table:
-    """Read columns of a csv or Parquet file, or of a table given in Python.
+    """Read columns of a file, or of a table given in Python.
+
+    A file is a csv, a tsv or JSONL, which may be compressed (.gz, .bz2, .xz, .zst; csv also .zip), or a .parquet,
+    .feather, .arrow or .xlsx file.
 
     Args:
         source: a partition: the file, or the table that `Predictor.predict` was called with.
@@ -40,11 +50,16 @@ def read_columns(source: Path | pa.Table, *names: str) -> pa.Table:
 
 
 def _read(path: Path) -> pa.Table:
-    if path.suffix == ".parquet":
-        with open_parquet(path) as file:
-            table = file.read()
+    if is_typed(path):
+        table = read_table(path, CsvFormat())
         check_text(table, path.name)
         return table
     check_file(path)
+    delimiter = "\t" if is_tsv(path) else ","
     with damages(path):
-        return pa.csv.read_csv(path)
+        data = pa.BufferReader(read_all(path, LIMITS)) if packing(path) is not None else path
+        if is_json(path):
+            table = pa.json.read_json(data)
+            check_text(table, path.name)
+            return table
+        return pa.csv.read_csv(data, parse_options=pa.csv.ParseOptions(delimiter=delimiter))

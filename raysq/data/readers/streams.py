@@ -27,14 +27,14 @@ def chunks(path: Path, encoding: str = "utf-8", *, begin: int = 0, end: int | No
     """Yield the decompressed bytes of a file, in its encoding, or in UTF-8 if its encoding is not `extends_ascii`.
 
     Args:
-        path: a file, a `.gz` file, or a `.zip` file that holds one csv.
+        path: a file, a compressed file, or a `.zip` file that holds one csv.
         begin: first byte of an uncompressed file.
         end: byte after the last, of an uncompressed file.
 
     Raises:
         DataError: the archive is damaged. The message names the file.
     """
-    stream = _threaded(_raw(path)) if packing(path) == "gzip" else _raw(path, begin, end)
+    stream = _raw(path, begin, end) if packing(path) in (None, "zip") else _threaded(_raw(path))
     with contextlib.closing(stream):
         if extends_ascii(encoding):
             yield from stream

@@ -1,7 +1,7 @@
-"""Read csv and Parquet files in partitions, with the line number of every row for error messages.
+"""Read tables (csv, JSONL, typed files) in partitions, with the line number of every row for error messages.
 
-Uncompressed csv files are divided into byte ranges that end at row ends, so that several CPUs can read one file.
-Compressed files are streamed.
+Uncompressed csv and JSONL files are divided into byte ranges that end at row ends, so that several CPUs can read one
+file. Compressed files are streamed.
 """
 
 import codecs
@@ -18,14 +18,16 @@ import pyarrow as pa
 import pyarrow.csv
 
 from raysq.config import join_names
+from raysq.data.readers import json_lines, streams
 from raysq.data.readers.csv.format import CsvFormat
 from raysq.data.readers.csv.quotes import scan
 from raysq.data.readers.csv.rows import Block, blocks, other_rows, parse_options
 from raysq.data.readers.csv.sniff import HEADER_BYTES, begin, columns
 from raysq.data.readers.files import damages
 from raysq.data.readers.lines import lines_in
-from raysq.data.readers.parquet import check_text, open_parquet
-from raysq.data.readers.unpack import packing, unpacked
+from raysq.data.readers.parquet import check_text
+from raysq.data.readers.table_files import is_typed, open_table, refuse_sheet
+from raysq.data.readers.unpack import packing, unpacked, without_compression
 from raysq.errors import DataError, FormatError
 
 RANGE = 8 << 20  # bytes per range, which a task parses at once
@@ -39,8 +41,8 @@ class TablePartition:
     """Partition: part of a file that can be read independently.
 
     Attributes:
-        kind: bytes `begin` to `end` of a csv, a csv as one stream, row group number `begin` of a Parquet file, or rows
-            in memory.
+        kind: bytes `begin` to `end` of a csv, a csv as one stream, bytes `begin` to `end` of a JSONL file or all of it
+            (`end` 0), group of rows number `begin` of a typed file, or rows in memory.
         header: all column names of the file.
         above: number of lines of the file above the first row.
         size: bytes of the file that the partition covers, for progress.
@@ -48,7 +50,7 @@ class TablePartition:
     """
 
     path: str
-    kind: Literal["range", "stream", "parquet", "table"]
+    kind: Literal["range", "stream", "json", "typed", "table"]
     header: tuple[str, ...]
     begin: int = 0
     end: int = 0
@@ -60,7 +62,7 @@ class TablePartition:
     @property
     def unit(self) -> str:
         """Unit in which messages count positions."""
-        return "row" if self.kind in ("parquet", "table") else "line"
+        return "row" if self.kind in ("typed", "table") else "line"
 
     @property
     def name(self) -> str:
@@ -79,7 +81,7 @@ class TableChunk:
 
     Attributes:
         table: the requested columns. Csv columns requested as numbers are float64 if all their cells are numbers or
-            missing, else text. Parquet columns keep their types.
+            missing, else text. Columns of typed files keep their types; those of JSONL are numbers or text.
         lines: for each row, the number of lines of this chunk above it.
         ragged: for the first row with a wrong number of cells, its line, and the numbers of actual and expected cells.
         dropped: number of such rows. They are not in the table.
@@ -109,7 +111,11 @@ def partition(files: Sequence[Path | pa.Table], format: CsvFormat) -> list[Table
             continue
         with damages(path):
             of_file = (
-                _partition_parquet(path) if path.name.lower().endswith(".parquet") else _partition_csv(path, format)
+                _partition_typed(path, format)
+                if is_typed(path)
+                else _partition_json(path, format)
+                if is_json(path)
+                else _partition_csv(path, format)
             )
         if partitions and of_file[0].header != partitions[0].header:
             raise DataError(
@@ -128,13 +134,18 @@ def read(
         columns = partition.table.select([*text, *numbers])
         yield TableChunk(columns, np.arange(columns.num_rows), columns.num_rows)
         return
-    if partition.kind == "parquet":
-        yield from _read_parquet(partition, [*text, *numbers])
+    if partition.kind == "typed":
+        yield from _read_typed(partition, [*text, *numbers], format)
+        return
+    if partition.kind == "json":
+        yield from _read_json(partition, [*text, *numbers], format)
         return
     with damages(partition.path), _open(Path(partition.path), format) as stream:
-        stream.seek(partition.begin)
         size = _STREAMED
-        if partition.kind == "range":
+        if partition.kind == "stream":
+            stream.read(partition.begin)  # the header
+        else:
+            stream.seek(partition.begin)
             # One byte more than the range has, to read it as one block. Its quotes were checked by `partition`.
             size, format = partition.end - partition.begin + 1, format.trusted
         columns, chunks = len(partition.header), _chunks(stream, partition)
@@ -142,21 +153,43 @@ def read(
             yield _read_block(block, partition, text, numbers)
 
 
-def _partition_parquet(path: Path) -> list[TablePartition]:
-    with open_parquet(path) as file:
-        header = tuple(file.schema_arrow.names)
-        groups = [file.metadata.row_group(index) for index in range(file.metadata.num_row_groups)]
-    rows = sum(group.num_rows for group in groups)
+def is_json(path: Path | str) -> bool:
+    """Whether a file holds one JSON object per line, by its name."""
+    return without_compression(path).endswith(json_lines.SUFFIXES)
+
+
+def is_csv(path: Path | str) -> bool:
+    """Whether a file is a csv, by its name."""
+    return not is_typed(path) and not is_json(path)
+
+
+def _partition_typed(path: Path, format: CsvFormat) -> list[TablePartition]:
+    with open_table(path, format) as file:
+        header, groups = tuple(file.schema.names), file.groups
+    rows = sum(groups)
     if not rows:
         raise DataError(f"{path.name} has columns and no rows", hint="give another --source")
     size = path.stat().st_size
     return [
-        TablePartition(str(path), "parquet", header, index, first=not index, size=size * group.num_rows // rows)
-        for index, group in enumerate(groups)
+        TablePartition(str(path), "typed", header, index, first=not index, size=size * count // rows)
+        for index, count in enumerate(groups)
+    ]
+
+
+def _partition_json(path: Path, format: CsvFormat) -> list[TablePartition]:
+    refuse_sheet(path, format)
+    size = path.stat().st_size
+    names = json_lines.names_of(path, format)
+    if packing(path) is not None or not streams.extends_ascii(format.encoding):
+        return [TablePartition(str(path), "json", names, size=size)]
+    return [
+        TablePartition(str(path), "json", names, begin, end, first=not begin, above=above, size=end - begin)
+        for begin, end, above in streams.ranges(path, RANGE, format)
     ]
 
 
 def _partition_csv(path: Path, format: CsvFormat) -> list[TablePartition]:
+    refuse_sheet(path, format)
     size = path.stat().st_size
     with _open(path, format) as stream:
         data = stream.read(HEADER_BYTES)
@@ -167,7 +200,7 @@ def _partition_csv(path: Path, format: CsvFormat) -> list[TablePartition]:
         partition = TablePartition(
             str(path), "stream", beginning.names, beginning.size, above=beginning.lines, size=size
         )
-        if path.suffix.lower() != ".csv" or not format.splittable:
+        if packing(path) is not None or not format.splittable:
             return [partition]
         stream.seek(beginning.size)
         cuts = [beginning.size]
@@ -263,13 +296,18 @@ def _read_block(block: Block, partition: TablePartition, text: Sequence[str], nu
         # Decode UTF-8 too, because Arrow would report an invalid byte without its line.
         decoded = block.data.decode(encoding)
     except UnicodeDecodeError as error:
-        line = block.data.count(b"\n", 0, error.start)
-        empty = pa.table({name: pa.array([], pa.string()) for name in (*text, *numbers)})
-        return TableChunk(empty, np.arange(0), line + 1, undecodable=(line, block.data[error.start]))
+        return _undecodable(block.data, error, [*text, *numbers], 0)
     if codecs.lookup(encoding).name not in ("utf-8", "ascii"):
         data = decoded.encode()
         block = Block(data, format, scan(data, format) if block.quoted else None)
     return _parse(block, partition, text, numbers)
+
+
+def _undecodable(block: bytes, error: UnicodeDecodeError, columns: Sequence[str], above: int) -> TableChunk:
+    """Return the chunk for a block with an invalid byte. `above` is the number of lines above it."""
+    line = above + block.count(b"\n", 0, error.start)
+    empty = pa.table({name: pa.array([], pa.string()) for name in columns})
+    return TableChunk(empty, np.arange(0), line + 1, undecodable=(line, block[error.start]))
 
 
 def _parse(block: Block, partition: TablePartition, text: Sequence[str], numbers: Sequence[str]) -> TableChunk:
@@ -306,10 +344,26 @@ def _parse(block: Block, partition: TablePartition, text: Sequence[str], numbers
     return TableChunk(table, lines, count, ragged, len(skipped))
 
 
-def _read_parquet(partition: TablePartition, columns: list[str]) -> Iterator[TableChunk]:
+def _read_typed(partition: TablePartition, columns: list[str], format: CsvFormat) -> Iterator[TableChunk]:
     most = max(_STREAMED // (8 * max(len(columns), 1)), 1)  # rows: few bytes may hold many of them
-    with open_parquet(partition.path) as file:
-        for batch in file.iter_batches(most, [partition.begin], columns, use_threads=False):
-            table = pa.Table.from_batches([batch]).select(columns)
+    with open_table(partition.path, format) as file:
+        for batch in file.batches(partition.begin, columns, most):
+            table = pa.Table.from_batches([batch])
             check_text(table, partition.name)
             yield TableChunk(table, np.arange(table.num_rows), table.num_rows)
+
+
+def _read_json(partition: TablePartition, columns: list[str], format: CsvFormat) -> Iterator[TableChunk]:
+    end = partition.end or None
+    size = partition.end - partition.begin + 1 if end else _STREAMED  # one byte more gives one block
+    encoding, above = streams.given(format.encoding), 0
+    with damages(partition.path):
+        for block in json_lines.blocks(Path(partition.path), partition.begin, end, size, format):
+            try:
+                block.decode(encoding)  # Arrow does not check UTF-8
+            except UnicodeDecodeError as error:
+                yield _undecodable(block, error, columns, above)
+                return
+            table, rows, count = json_lines.parse(partition.name, block, columns, encoding, partition.above + above)
+            yield TableChunk(table, rows + above, above + count)
+            above += count

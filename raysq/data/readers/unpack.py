@@ -1,17 +1,35 @@
-"""Compressed files: gzip streams and members of zip archives, decompressed only as far as they are read."""
+"""Compressed files (gzip, bz2, xz, zstd) and members of zip archives, decompressed only as far as they are read."""
 
+import bz2
 import contextlib
 import gzip
+import io
+import lzma
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Literal, cast
+from typing import IO, Any, Literal, cast
 
 from raysq.data.filetree import is_hidden
 from raysq.data.readers.files import damages, open_file
 from raysq.errors import DataError, SourceError
 
-Packing = Literal["gzip", "zip"]
+Packing = Literal["gzip", "bz2", "xz", "zstd", "zip"]
+COMPRESSIONS = (".gz", ".bz2", ".xz", ".zst")
+
+_BY_SUFFIX: dict[str, Packing] = {
+    ".gz": "gzip",
+    ".tgz": "gzip",
+    ".bz2": "bz2",
+    ".tbz2": "bz2",
+    ".xz": "xz",
+    ".txz": "xz",
+    ".zst": "zstd",
+    ".tzst": "zstd",
+    ".zip": "zip",
+}
+_XZ_READ = 1 << 16  # bytes
+_XZ_MEMORY = 1 << 28  # bytes; the largest preset, -9, needs 65 MiB
 
 _MOST = 1100  # upper bound of the compression ratio of deflate, which is about 1032
 _ZIP = (ValueError, KeyError, RuntimeError)  # raised by `zipfile` for invalid directories, besides its own errors
@@ -20,7 +38,23 @@ _ZIP = (ValueError, KeyError, RuntimeError)  # raised by `zipfile` for invalid d
 def packing(path: Path | str) -> Packing | None:
     """Return the compression of a file, judged by its name; None for an uncompressed file."""
     name = str(path).lower()
-    return "gzip" if name.endswith((".gz", ".tgz")) else "zip" if name.endswith(".zip") else None
+    return next((how for suffix, how in _BY_SUFFIX.items() if name.endswith(suffix)), None)
+
+
+def with_compressions(*suffixes: str) -> tuple[str, ...]:
+    """Return suffixes, then the same followed by those of compressed files."""
+    return (*suffixes, *(suffix + packed for suffix in suffixes for packed in COMPRESSIONS))
+
+
+def without_compression(path: Path | str) -> str:
+    """Return the name of a file in lower case, without the suffix of its compression."""
+    name = str(path).lower()
+    return next((name.removesuffix(suffix) for suffix in COMPRESSIONS if name.endswith(suffix)), name)
+
+
+def is_tsv(path: Path | str) -> bool:
+    """Whether tabs delimit the cells of a file, by its name."""
+    return without_compression(path).endswith(".tsv")
 
 
 @contextlib.contextmanager
@@ -39,6 +73,12 @@ def unpacked(path: Path, how: Packing | None, member: str = ".csv", buffering: i
         file = stack.enter_context(open_file(path, buffering=buffering if how is None else -1))
         if how == "gzip":
             file = cast("IO[bytes]", stack.enter_context(gzip.open(file)))
+        elif how == "bz2":
+            file = cast("IO[bytes]", stack.enter_context(bz2.open(file)))
+        elif how == "xz":
+            file = cast("IO[bytes]", stack.enter_context(io.BufferedReader(_Xz(file))))
+        elif how == "zstd":
+            file = cast("IO[bytes]", stack.enter_context(_zstd(file)))
         elif how == "zip":
             archive = stack.enter_context(_archive(file, path))
             file = stack.enter_context(open_member(archive, zip_member(path, member), path))
@@ -109,3 +149,41 @@ def _archive(file: IO[bytes], path: Path) -> Iterator[zipfile.ZipFile]:
         archive = zipfile.ZipFile(file)
     with archive:
         yield archive
+
+
+class _Xz(io.RawIOBase):
+    """Decompressed bytes of an xz file. Unlike those of `lzma.open`, they cannot take any amount of memory."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self._decompressor = lzma.LZMADecompressor(memlimit=_XZ_MEMORY)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        data = b""
+        while not data:
+            if self._decompressor.eof:
+                # Files may be joined, with zeros between them.
+                left = (self._decompressor.unused_data or self._file.read(_XZ_READ)).lstrip(b"\0")
+                if not left:
+                    if self._file.peek(1):  # type: ignore[attr-defined]
+                        continue
+                    return 0
+                self._decompressor = lzma.LZMADecompressor(memlimit=_XZ_MEMORY)
+                data = self._decompressor.decompress(left, len(buffer))
+                continue
+            packed = self._file.read(_XZ_READ) if self._decompressor.needs_input else b""
+            if not packed and self._decompressor.needs_input:
+                raise EOFError("it ends before its end marker")
+            data = self._decompressor.decompress(packed, len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+
+def _zstd(file: IO[bytes]) -> Any:
+    """Return the decompressed bytes of a zstd file, by the decompressor of Arrow."""
+    import pyarrow as pa
+
+    return pa.CompressedInputStream(pa.PythonFile(file, "r"), "zstd")

@@ -1,4 +1,4 @@
-"""Preprocessors of tables: the rows of csv and Parquet files, or of objects in Python, as typed columns."""
+"""Preprocessors of tables: the rows of files, or of objects in Python, as typed columns."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -17,7 +17,10 @@ from raysq.data.readers import tables
 from raysq.data.readers.csv.format import CsvFormat
 from raysq.data.readers.csv.rows import ragged
 from raysq.data.readers.csv.sniff import begin, no_header, sniff, sniff_encoding
+from raysq.data.readers.table_files import describe_sheet
 from raysq.data.readers.tables import TablePartition
+from raysq.data.readers.unpack import is_tsv
+from raysq.data.sources import TABULAR
 from raysq.errors import DataError, UsageError
 from raysq.problems.arrays import cells
 from raysq.problems.arrays.encode import PART, PARTS, Encode, values_of
@@ -32,7 +35,7 @@ _PART = re.compile(rf"({'|'.join(sorted(PARTS, key=len, reverse=True))})([-_. ].
 class _Tables(CsvFormat, Preprocessor):
     """Settings that the preprocessors for training and for prediction share."""
 
-    suffixes: ClassVar[tuple[str, ...]] = (".csv", ".csv.gz", ".zip", ".parquet")
+    suffixes: ClassVar[tuple[str, ...]] = TABULAR
     zip_member: ClassVar[str | None] = ".csv"
 
     def partition(self, files: Sequence[Path | pa.Table]) -> list[TablePartition]:
@@ -44,12 +47,12 @@ class _Tables(CsvFormat, Preprocessor):
         path = files[0]
         if isinstance(path, pa.Table):
             return self, []
-        if path.suffix.lower() == ".parquet":
+        if not tables.is_csv(path):
             self.refuse_for(path.name)
-            return self, []
+            return self, describe_sheet(path, self)
         csv, messages = sniff_encoding(tables.head(path, CsvFormat())[0], self.csv)
         data, complete = tables.head(path, csv)
-        csv, more = sniff(data, complete, csv, numbers=True)
+        csv, more = sniff(data, complete, csv, numbers=True, tabs=is_tsv(path))
         if csv.header is False and self.header is None:
             names = begin(path.name, data, complete, csv).rows
             raise no_header(path.name, names[0] if names else [], "rooms,price", "--target 2")

@@ -1,4 +1,4 @@
-"""Preprocessor of series: csv or Parquet rows to one time column and columns of values."""
+"""Preprocessor of series: rows of tables to one time column and columns of values."""
 
 import dataclasses
 import json
@@ -15,6 +15,7 @@ from raysq.data.partition_stats import PartitionStats, Stats
 from raysq.data.preprocessor import Chunk, Preprocessor, Transform
 from raysq.data.readers import tables
 from raysq.data.readers.csv.format import CsvFormat
+from raysq.data.sources import TABULAR
 from raysq.errors import RaysqError, UsageError
 from raysq.problems.forecasting.frequency import Frequency
 from raysq.problems.forecasting.readers import directives, parsing, timestamps
@@ -95,7 +96,7 @@ class SeriesPreprocessor(CsvFormat, Preprocessor):
     float64: tuple[str, ...] = ()
 
     version: ClassVar[int] = 2
-    suffixes: ClassVar[tuple[str, ...]] = (".csv", ".csv.gz", ".zip", ".parquet")
+    suffixes: ClassVar[tuple[str, ...]] = TABULAR
     zip_member: ClassVar[str | None] = ".csv"
 
     def to_config(self) -> dict[str, Any]:

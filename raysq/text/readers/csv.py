@@ -14,6 +14,7 @@ from raysq.data.partition_stats import Stats
 from raysq.data.readers import streams
 from raysq.data.readers.csv.rows import Block, blocks, other_rows, parse_options, ragged
 from raysq.data.readers.lines import lines_in
+from raysq.data.readers.unpack import packing
 from raysq.errors import DataError
 from raysq.text.readers.columns import Read, columns_of, documents
 from raysq.text.readers.format import RANGE, DocumentFormat, DocumentPartition
@@ -34,7 +35,7 @@ def partition(path: Path, format: DocumentFormat) -> list[DocumentPartition]:
     """
     columns, (above, _) = columns_of(path, format), csv_begin(path, format)
     stream = [DocumentPartition(str(path), "csv", path.stat().st_size, columns, begin=above.size, line=above.lines)]
-    if path.suffix.lower() not in (".csv", ".tsv") or not streams.extends_ascii(format.encoding):
+    if packing(path) is not None or not streams.extends_ascii(format.encoding):
         return stream
     partitions, position, line = [], above.size, above.lines
     chunks = streams.chunks(path, begin=position)

@@ -5,27 +5,21 @@ from dataclasses import dataclass
 from typing import Literal
 
 from raysq.data.readers.csv.format import CsvFormat
+from raysq.data.readers.table_files import TYPED
+from raysq.data.readers.unpack import COMPRESSIONS, with_compressions
 from raysq.text.readers.layout import Layout
 
 RANGE = 8 << 20  # bytes of text in one partition, and in one table
+TARS = (*(f".tar{packed}" for packed in COMPRESSIONS), ".tgz", ".tbz2", ".txz", ".tzst", ".tar")
 SUFFIXES = (
-    ".csv",
-    ".csv.gz",
-    ".tsv",
-    ".tsv.gz",
-    ".jsonl",
-    ".jsonl.gz",
-    ".ndjson",
-    ".json",
-    ".parquet",
-    ".tar.gz",
-    ".tgz",
-    ".tar",
+    *with_compressions(".csv", ".tsv", ".jsonl", ".ndjson", ".json"),
+    *TYPED,
+    *TARS,
     ".npz",
     ".zip",
 )
 
-FileKind = Literal["tree", "tar", "csv", "jsonl", "json", "parquet", "npz", "plain"]
+FileKind = Literal["tree", "tar", "csv", "jsonl", "json", "typed", "npz", "plain"]
 
 
 @dataclass(frozen=True)
@@ -81,7 +75,7 @@ class DocumentPartition:
     Attributes:
         size: bytes covered by the partition, for progress.
         names: files of a folder tree, relative to its root.
-        begin: first byte in a csv, JSONL, plain text or tar file; index of a Parquet row group or of the npz split.
+        begin: first byte in a csv, JSONL, plain text or tar file; index of the npz split, or of a group of rows.
         end: byte after the last. None reads to the end in one stream.
         line: lines or rows of the file before the partition.
         part: split of all rows according to the file name: 0 train, 1 test, 2 validation, -1 unspecified.

@@ -16,6 +16,7 @@ from raysq.data.readers import streams
 from raysq.data.readers.json import cell, items, parsed_object
 from raysq.data.readers.lines import line_ends
 from raysq.data.readers.streams import is_utf8
+from raysq.data.readers.unpack import packing
 from raysq.errors import DataError
 from raysq.text.readers.columns import Read, columns_of, documents
 from raysq.text.readers.format import RANGE, DocumentFormat, DocumentPartition, TextColumns
@@ -34,7 +35,7 @@ def partition(path: Path, format: DocumentFormat) -> list[DocumentPartition]:
     encoding other than UTF-8.
     """
     columns = columns_of(path, format)
-    if path.suffix.lower() == ".gz" or not streams.extends_ascii(format.encoding):
+    if packing(path) is not None or not streams.extends_ascii(format.encoding):
         return [DocumentPartition(str(path), "jsonl", path.stat().st_size, columns)]
     return [
         DocumentPartition(str(path), "jsonl", end - begin, columns, begin=begin, end=end, line=line)

@@ -8,7 +8,7 @@ from pathlib import Path
 from raysq.data.filetree import walk_tree
 from raysq.data.readers.files import damages
 from raysq.errors import DataError
-from raysq.text.readers import archive, classes, csv, imdb_npz, json, layout, parquet, text, tree
+from raysq.text.readers import archive, classes, csv, imdb_npz, json, layout, text, tree, typed
 from raysq.text.readers.format import DocumentFormat, DocumentPartition
 from raysq.text.readers.sniff import family
 
@@ -16,7 +16,7 @@ _TABLES = {
     "csv": csv.partition,
     "jsonl": json.partition,
     "json": json.partition_list,
-    "parquet": parquet.partition,
+    "typed": typed.partition,
 }
 
 

@@ -6,7 +6,7 @@ import pyarrow as pa
 
 from raysq.data.partition_stats import Stats
 from raysq.data.readers.files import damages
-from raysq.text.readers import archive, csv, imdb_npz, json, parquet, text, tree
+from raysq.text.readers import archive, csv, imdb_npz, json, text, tree, typed
 from raysq.text.readers.format import DocumentFormat, DocumentPartition
 
 _READERS = {
@@ -15,7 +15,7 @@ _READERS = {
     "csv": csv.read,
     "jsonl": json.read,
     "json": json.read_list,
-    "parquet": parquet.read,
+    "typed": typed.read,
     "npz": imdb_npz.read,
     "plain": text.read,
 }

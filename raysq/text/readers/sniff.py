@@ -11,8 +11,9 @@ from raysq.data.readers.csv.format import CsvFormat
 from raysq.data.readers.csv.sniff import Beginning, begin, is_value, no_header, sniff, sniff_encoding
 from raysq.data.readers.files import damages
 from raysq.data.readers.json import is_columnar, items, parsed_object, table
-from raysq.data.readers.parquet import open_parquet, replaced_text
-from raysq.data.readers.unpack import packing
+from raysq.data.readers.parquet import replaced_text
+from raysq.data.readers.table_files import TYPED, describe_sheet, open_table, refuse_sheet
+from raysq.data.readers.unpack import is_tsv, packing, without_compression
 from raysq.errors import DataError
 from raysq.text.readers.format import SUFFIXES, DocumentFormat
 
@@ -27,9 +28,8 @@ _FAMILIES = {
     "jsonl": "jsonl",
     "ndjson": "jsonl",
     "json": "json",
-    "parquet": "parquet",
-    "tar": "tar",
-    "tgz": "tar",
+    **{ending.removeprefix("."): "typed" for ending in TYPED},
+    **{ending.rpartition(".")[2]: "tar" for ending in (".tar", ".tgz", ".tbz2", ".txz", ".tzst")},
     "npz": "npz",
     "txt": "plain",
     "text": "plain",
@@ -47,7 +47,7 @@ def family(path: Path) -> str:
     """
     if path.is_dir():
         return "tree"
-    ending = path.name.lower().removesuffix(".gz").rpartition(".")[2]
+    ending = without_compression(path.name).rpartition(".")[2]
     if ending == "json" and _first(path) != b"[" and not is_columnar(*_begin(path, DocumentFormat())):
         return "jsonl"
     if ending not in _FAMILIES:
@@ -57,7 +57,7 @@ def family(path: Path) -> str:
 
 def is_csv(path: Path) -> bool:
     """Return whether a file is a csv, by its name."""
-    ending = path.name.lower().removesuffix(".gz").rpartition(".")[2]
+    ending = without_compression(path.name).rpartition(".")[2]
     return path.is_file() and _FAMILIES.get(ending) == "csv"
 
 
@@ -70,8 +70,9 @@ def head(path: Path, format: DocumentFormat) -> Head:
         DataError: the file cannot be read, or has no rows.
     """
     kind = family(path)
-    if kind == "parquet":
-        return _parquet(path)
+    if kind == "typed":
+        return _typed(path, format)
+    refuse_sheet(path, format)
     size = _BYTES
     while True:
         if kind == "csv":
@@ -111,12 +112,12 @@ def sniffed(path: Path, format: DocumentFormat) -> tuple[DocumentFormat, list[st
     Other files leave the settings unchanged.
     """
     if family(path) != "csv":
-        return format, []
+        return format, describe_sheet(path, format)
     encoded, messages = sniff_encoding(_begin(path, replace(format, encoding="utf-8"))[0], format.csv)
     format = replace(format, encoding=encoded.encoding)
     data, complete = _begin(path, format)
     named = [name for name in (format.text, format.label if format.labels else None) if name is not None]
-    csv, inferred = sniff(data, complete, _given(format), numbered=named)
+    csv, inferred = sniff(data, complete, _given(format), numbered=named, tabs=is_tsv(path))
     return replace(format, **csv.csv_settings() | {"encoding": format.encoding}), messages + inferred
 
 
@@ -177,10 +178,14 @@ def _json(path: Path, data: bytes, complete: bool, format: DocumentFormat, kind:
     return table(rows, ROWS)
 
 
-def _parquet(path: Path) -> Head:
-    with open_parquet(path) as file:
-        batch = next(file.iter_batches(ROWS, use_threads=False), None)
-    if batch is None or not batch.num_rows:
+def _typed(path: Path, format: DocumentFormat) -> Head:
+    with open_table(path, format) as file:
+        names = file.schema.names
+        batches = (
+            batch for group, rows in enumerate(file.groups) if rows for batch in file.batches(group, names, ROWS)
+        )
+        batch = next(batches, None)
+    if batch is None:
         raise DataError(f"{path.name} has columns and no rows", hint="give another --source")
     rows = unnested(pa.Table.from_batches([batch]))
     with damages(path):

@@ -17,11 +17,12 @@ from raysq.data.filetree import named_files
 from raysq.data.partition_stats import Stats
 from raysq.data.readers import streams
 from raysq.data.readers.files import open_file
+from raysq.data.readers.unpack import packing, with_compressions
 from raysq.text.readers import gutenberg
 from raysq.text.readers.format import RANGE, DocumentFormat, DocumentPartition
 from raysq.text.readers.tables import BOM, DocumentTables
 
-SUFFIXES = (".txt", ".txt.gz", ".text", ".text.gz")
+SUFFIXES = with_compressions(".txt", ".text")
 
 _GAP = re.compile(rb"\n(?:[ \t\r]*\n)+")
 
@@ -35,7 +36,7 @@ def partition(path: Path, format: DocumentFormat) -> list[DocumentPartition]:
     size = path.stat().st_size
     if not size:
         return []
-    if format.one_document or _is_compressed(path) or not streams.extends_ascii(format.encoding):
+    if format.one_document or packing(path) is not None or not streams.extends_ascii(format.encoding):
         return [DocumentPartition(str(path), "plain", size)]
     partitions = []
     with open_file(path) as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
@@ -105,10 +106,6 @@ def _paragraphs(block: bytes) -> Iterator[tuple[bytes, int]]:
         yield block[position : gap.start()], gap.group().count(b"\n")
         position = gap.end()
     yield block[position:], 0
-
-
-def _is_compressed(path: Path) -> bool:
-    return path.name.lower().endswith(".gz")
 
 
 def _line_ends(data: bytes) -> bytes:

@@ -24,6 +24,7 @@ class CsvFormat(Limits):
         header: whether the first row names the columns. Without a header, columns are named by their numbers, from 1.
             If None, it is detected.
         skip: number of rows to skip below the header, such as a row of units.
+        sheet: sheet of an xlsx file, by its name or by its number from 1. If None, the first sheet with cells.
 
     The other fields are those of `Limits`.
     """
@@ -34,6 +35,7 @@ class CsvFormat(Limits):
     escape: str | None = None
     header: bool | None = None
     skip: int = 0
+    sheet: str | None = None
 
     @property
     def separator(self) -> str:
@@ -69,7 +71,7 @@ class CsvFormat(Limits):
         csv.
         """
         for setting, default in CsvFormat().csv_settings().items():
-            if setting not in ("encoding", *_LIMITS, *exempt) and getattr(self, setting) != default:
+            if setting not in ("encoding", "sheet", *_LIMITS, *exempt) and getattr(self, setting) != default:
                 raise UsageError(f"setting {setting} says how a csv is written, and {name} is none; leave it out")
 
     def validate(self) -> Self:

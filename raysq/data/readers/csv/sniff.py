@@ -64,7 +64,13 @@ def sniff_encoding(data: bytes, given: CsvFormat) -> tuple[CsvFormat, list[str]]
 
 
 def sniff(
-    data: bytes, complete: bool, given: CsvFormat, numbered: Sequence[str] = (), *, numbers: bool = False
+    data: bytes,
+    complete: bool,
+    given: CsvFormat,
+    numbered: Sequence[str] = (),
+    *,
+    numbers: bool = False,
+    tabs: bool = False,
 ) -> tuple[CsvFormat, list[str]]:
     """Detect the unknown parts of a csv's format: the delimiter, and whether there is a header.
 
@@ -72,6 +78,8 @@ def sniff(
         data: first bytes of the file. Encodings with multi-byte line ends must be converted to UTF-8.
         numbered: requested columns. If all are numbers, the file may have no header.
         numbers: whether a first line that consists of numbers is a row, as for pixels.
+        tabs: whether the name of the file says that tabs delimit its cells. It has one column if its first line has
+            no delimiter.
 
     Returns:
         The format, complete except for the quoting, and messages.
@@ -82,6 +90,8 @@ def sniff(
     text, complete = _decoded(data[above:][:_SNIFFED_BYTES], given), complete and len(data) <= _SNIFFED_BYTES
     if given.delimiter is None:
         sign = sign or _delimiter(text, given, complete)
+        if tabs and sign not in text.split("\n", 1)[0]:
+            sign = "\t"
         shown = "tab" if sign == "\t" else sign
         format = replace(format, delimiter=shown)
         if sign != ",":

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from raysq.problems.forecasting.preprocessor import SeriesPreprocessor
 
 _SEEN = 64 << 20  # bytes of raw files up to which all rows are read before the pipeline starts
-_PACKED = {".gz": 6, ".zip": 6, ".parquet": 4}  # typical ratio of unpacked to packed size
+# Typical ratios of unpacked to packed size.
+_PACKED = {".gz": 6, ".bz2": 8, ".xz": 9, ".zst": 6, ".zip": 6, ".parquet": 4, ".feather": 2, ".arrow": 2, ".xlsx": 6}
 _MOST_LEVELS = 50
 _LISTED = 5  # columns whose reasons an error lists
 _FEW = 20_000  # rows sampled to distinguish columns of numbers from columns of text

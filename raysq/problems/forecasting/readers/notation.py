@@ -13,7 +13,9 @@ import pyarrow.compute as pc
 from raysq.data.readers import tables
 from raysq.data.readers.csv.format import CsvFormat
 from raysq.data.readers.csv.sniff import begin, no_header, sniff, sniff_encoding
+from raysq.data.readers.table_files import describe_sheet
 from raysq.data.readers.tables import MISSING
+from raysq.data.readers.unpack import is_tsv
 from raysq.problems.forecasting.readers import parsing, time_columns
 
 if TYPE_CHECKING:
@@ -30,13 +32,14 @@ def infer_csv_format(settings: "SeriesPreprocessor", path: Path, messages: list[
         DataError: a csv without column names in its first line.
         UsageError: csv settings for other files.
     """
-    if path.suffix.lower() == ".parquet":
+    if not tables.is_csv(path):
         settings.refuse_for(path.name)
+        messages += describe_sheet(path, settings)
         return settings
     csv_format, encoding_messages = sniff_encoding(tables.head(path, CsvFormat())[0], settings.csv)
     data, is_whole = tables.head(path, csv_format)
     columns = [*settings.time, *settings.columns, *settings.categories, *settings.id]
-    csv_format, format_messages = sniff(data, is_whole, csv_format, numbered=columns)
+    csv_format, format_messages = sniff(data, is_whole, csv_format, numbered=columns, tabs=is_tsv(path))
     messages += encoding_messages + format_messages
     header = begin(path.name, data, is_whole, csv_format).names
     if csv_format.header and all(_is_value(cell) for cell in header if cell):

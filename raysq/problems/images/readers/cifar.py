@@ -14,9 +14,10 @@ from raysq.data.readers.files import read_file
 from raysq.data.readers.limits import Limits
 from raysq.errors import DataError
 from raysq.problems.images.readers import tar
-from raysq.problems.images.readers.format import TARS, ImageFormat, ImagePartition
+from raysq.problems.images.readers.format import ImageFormat, ImagePartition
 from raysq.problems.images.readers.rows import Rows
 from raysq.problems.images.readers.unpickle import read as unpickle
+from raysq.text.readers.format import TARS
 
 SIDE, CHANNELS = 32, 3
 _TEN = re.compile(r"data_batch_\d+|test_batch")

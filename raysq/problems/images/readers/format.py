@@ -6,14 +6,16 @@ from dataclasses import dataclass
 from typing import Literal
 
 from raysq.data.readers.csv.format import CsvFormat
+from raysq.data.readers.unpack import with_compressions
 from raysq.errors import UsageError
+from raysq.text.readers.format import TARS
 from raysq.text.readers.layout import Layout
 
 IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
-TARS = (".tar.gz", ".tgz", ".tar")
 IDX = ("-ubyte", "-ubyte.gz")
-TABLES = (".csv", ".csv.gz", ".tsv", ".jsonl")  # tables that may name the images of a folder and their classes
-SUFFIXES = (".npz", *IDX, ".csv", ".csv.gz", ".zip", *TARS, *IMAGES)
+TABLES = (*with_compressions(".csv"), ".tsv", ".jsonl")  # tables that may name the images of a folder and their classes
+CSV = with_compressions(".csv")
+SUFFIXES = (".npz", *IDX, *CSV, ".zip", *TARS, *IMAGES)
 
 LARGEST = 4096  # most pixels of a side
 MAX_PIXEL = 255.0  # default value of a white pixel

@@ -11,8 +11,17 @@ from raysq.data.readers.files import damages
 from raysq.errors import DataError
 from raysq.problems.images.readers import cifar, files, idx, listed, npz, tar
 from raysq.problems.images.readers import csv as table
-from raysq.problems.images.readers.format import IDX, IMAGES, TABLES, TARS, ImageFormat, ImagePartition, SourceFormat
+from raysq.problems.images.readers.format import (
+    CSV,
+    IDX,
+    IMAGES,
+    TABLES,
+    ImageFormat,
+    ImagePartition,
+    SourceFormat,
+)
 from raysq.text.readers import layout
+from raysq.text.readers.format import TARS
 from raysq.text.readers.layout import Layout
 from raysq.text.readers.partition import parts_by_name
 
@@ -142,7 +151,7 @@ def _source_format(path: Path, format: ImageFormat) -> SourceFormat:
         (".npz",): "npz",
         (".zip",): "zip",
         IDX: "idx",
-        (".csv", ".csv.gz"): "csv",
+        CSV: "csv",
     }
     return next((source_format for end, source_format in ends.items() if name.endswith(end)), "files")
 

@@ -1,4 +1,4 @@
-"""Documents in Parquet files, one partition per row group."""
+"""Documents in files of typed tables (Parquet, Arrow, xlsx), one partition per group of rows."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -9,7 +9,8 @@ import pyarrow as pa
 
 from raysq.data.columns import contiguous_array
 from raysq.data.partition_stats import Stats
-from raysq.data.readers.parquet import open_parquet, replaced_text
+from raysq.data.readers.parquet import replaced_text
+from raysq.data.readers.table_files import open_table
 from raysq.errors import DataError
 from raysq.text.readers.columns import Read, columns_of, documents
 from raysq.text.readers.format import RANGE, DocumentFormat, DocumentPartition
@@ -19,28 +20,28 @@ _MOST = 1 << 16  # maximum rows of a table
 
 
 def partition(path: Path, format: DocumentFormat) -> list[DocumentPartition]:
-    """Return the partitions of a Parquet file.
+    """Return the partitions of a file.
 
     Raises:
         DataError: the text column does not hold text, or a column does not exist.
     """
     columns = columns_of(path, format)
-    with open_parquet(path) as file:
-        kind = unnested(file.schema_arrow.empty_table()).schema.field(columns.text).type
-        groups = [file.metadata.row_group(index) for index in range(file.metadata.num_row_groups)]
+    with open_table(path, format) as file:
+        kind = unnested(file.schema.empty_table()).schema.field(columns.text).type
+        groups = file.groups
     if not _is_text(kind):
         raise DataError(
             f"{path.name}: column {columns.text!r} holds {kind}, not text",
             hint="name another column (--text, of pairs --from and --to)",
         )
-    size, rows = path.stat().st_size, max(sum(group.num_rows for group in groups), 1)
+    size, rows = path.stat().st_size, max(sum(groups), 1)
     partitions, line = [], 0
-    for index, group in enumerate(groups):
-        if group.num_rows:
+    for index, count in enumerate(groups):
+        if count:
             partitions.append(
-                DocumentPartition(str(path), "parquet", size * group.num_rows // rows, columns, begin=index, line=line)
+                DocumentPartition(str(path), "typed", size * count // rows, columns, begin=index, line=line)
             )
-        line += group.num_rows
+        line += count
     return partitions
 
 
@@ -51,11 +52,13 @@ def read(partition: DocumentPartition, format: DocumentFormat) -> Iterator[tuple
     """
     assert partition.columns is not None
     line = partition.line
-    with open_parquet(partition.path) as file:
-        group = file.metadata.row_group(partition.begin)
+    with open_table(partition.path, format) as file:
         # The size in the file underestimates text that is repeated in all rows, so rows are limited too.
-        batch_rows = min(max(int(group.num_rows * RANGE / max(group.total_byte_size, 1)), 1), _MOST)
-        for batch in file.iter_batches(batch_rows, [partition.begin], partition.columns.wanted, use_threads=False):
+        count, size = file.groups[partition.begin], file.sizes[partition.begin]
+        batch_rows = min(max(int(count * RANGE / max(size, 1)), 1), _MOST)
+        # A nested column is read with the column that holds it.
+        whole = [name for name in file.schema.names if any(_holds(name, wanted) for wanted in partition.columns.wanted)]
+        for batch in file.batches(partition.begin, whole, batch_rows):
             rows = unnested(pa.Table.from_batches([batch]))
             text, *others = (contiguous_array(rows.column(name)) for name in partition.columns.wanted)
             text = _text(text)
@@ -67,6 +70,10 @@ def read(partition: DocumentPartition, format: DocumentFormat) -> Iterator[tuple
             )
             yield documents(read, partition, format if binary else replace(format, encoding="utf-8"))
             line += batch.num_rows
+
+
+def _holds(column: str, name: str) -> bool:
+    return name == column or name.startswith(f"{column}.")
 
 
 def _is_text(kind: pa.DataType) -> bool:

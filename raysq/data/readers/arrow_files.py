@@ -1,0 +1,140 @@
+"""Arrow IPC files (.arrow, and .feather of version 2): record batches, decompressed only if they stay within limits."""
+
+import contextlib
+import struct
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+
+from raysq.data.readers.files import check_file, damages
+from raysq.data.readers.limits import Limits
+from raysq.errors import DataError
+
+_MAGIC, _OLD = b"ARROW1", b"FEA1"
+_BLOCK = struct.Struct("<qi4xq")  # offset, size of the metadata, size of the body
+
+
+class ArrowFile:
+    """Open Arrow IPC file.
+
+    Attributes:
+        schema: columns and their types.
+        groups: rows of each record batch.
+        sizes: bytes of each record batch, decompressed.
+    """
+
+    def __init__(self, path: Path, data: pa.Buffer, limits: Limits) -> None:
+        self._reader = pa.ipc.open_file(data)
+        self._path = path
+        self.schema: pa.Schema = self._reader.schema
+        batches = [_batch(memoryview(data), block) for block in _blocks(memoryview(data))]
+        self.groups: Sequence[int] = tuple(rows for rows, _ in batches)
+        self.sizes: Sequence[int] = tuple(size for _, size in batches)
+        if len(batches) != self._reader.num_record_batches:
+            raise pa.ArrowInvalid("the footer lists other record batches")
+        for size, stored in zip(self.sizes, (block[2] for block in _blocks(memoryview(data))), strict=True):
+            if size > stored:  # compressed
+                limits.check_object(f"{path.name}: a record batch", size)
+
+    def batches(self, group: int, columns: list[str], rows: int) -> Iterator[pa.RecordBatch]:
+        """Yield columns of a record batch, at most `rows` rows at a time.
+
+        Raises:
+            DataError: the file is damaged.
+        """
+        with damages(self._path):
+            batch = self._reader.get_batch(group).select(columns)
+            batch.validate(full=True)  # an invalid offset would be followed otherwise
+        for begin in range(0, batch.num_rows, rows):
+            yield batch.slice(begin, rows)
+
+
+@contextlib.contextmanager
+def open_arrow(path: Path, limits: Limits) -> Iterator[ArrowFile]:
+    """Open an Arrow IPC file.
+
+    Raises:
+        SourceError: the file is missing or cannot be read.
+        DataError: the file is not an Arrow file, is damaged, or has a batch that is too large when decompressed.
+    """
+    check_file(path)
+    with damages(path), pa.memory_map(str(path)) as source:
+        data = source.read_buffer()
+        begin = bytes(memoryview(data)[: len(_MAGIC)])
+        if begin[: len(_OLD)] == _OLD:
+            raise DataError(f"{path.name} is a Feather file of version 1", hint="write it again with a current pyarrow")
+        if begin != _MAGIC:
+            raise DataError(
+                f"{path.name} is not an Arrow file", hint="of a stream of Arrow, write a file: pyarrow.ipc.new_file"
+            )
+        yield ArrowFile(path, data, limits)
+
+
+def _blocks(data: memoryview) -> list[tuple[int, int, int]]:
+    """Return offset, size of the metadata and size of the body of each record batch, from the footer."""
+    end = len(data) - len(_MAGIC) - 4
+    (size,) = struct.unpack_from("<i", data, max(end, 0))
+    footer = _Flat.root(data[max(end - size, 0) : end])
+    return [_BLOCK.unpack(item) for item in footer.structs(3, _BLOCK.size)]
+
+
+def _batch(data: memoryview, block: tuple[int, int, int]) -> tuple[int, int]:
+    """Return the rows of a record batch and the bytes of its buffers when decompressed."""
+    offset, metadata, length = block
+    if min(block) < 0 or offset + metadata + length > len(data):
+        raise struct.error("a record batch lies beyond the end")
+    prefix = 8 if bytes(data[offset : offset + 4]) == b"\xff\xff\xff\xff" else 4
+    message = _Flat.root(data[offset + prefix : offset + metadata])
+    header = message.table(2)
+    body = data[offset + metadata : offset + metadata + length]
+    compressed, size = header.has(3), 0
+    for begin, count in (struct.unpack("<qq", item) for item in header.structs(2, 16)):
+        stored = struct.unpack_from("<q", body, begin)[0] if compressed and count else -1
+        size += count if stored < 0 else stored
+    return header.integer(0), size
+
+
+class _Flat:
+    """Table of a flatbuffer, of which fields are read by number."""
+
+    def __init__(self, data: memoryview, position: int) -> None:
+        self._data, self._position = data, position
+        self._fields = position - struct.unpack_from("<i", data, position)[0]
+        self._size = struct.unpack_from("<H", data, self._fields)[0]
+
+    @classmethod
+    def root(cls, data: memoryview) -> "_Flat":
+        """Return the outermost table of a buffer."""
+        return cls(data, struct.unpack_from("<I", data)[0])
+
+    def _at(self, field: int) -> int:
+        """Return the position of a field, or 0 if the table lacks it."""
+        place = 4 + 2 * field
+        offset: int = struct.unpack_from("<H", self._data, self._fields + place)[0] if place + 2 <= self._size else 0
+        return self._position + offset if offset else 0
+
+    def has(self, field: int) -> bool:
+        """Whether the table has a field."""
+        return bool(self._at(field))
+
+    def integer(self, field: int) -> int:
+        """Return a field of 64 bits, 0 by default."""
+        at = self._at(field)
+        return int(struct.unpack_from("<q", self._data, at)[0]) if at else 0
+
+    def table(self, field: int) -> "_Flat":
+        """Return a table that a field refers to."""
+        at = self._at(field)
+        return _Flat(self._data, at + struct.unpack_from("<I", self._data, at)[0])
+
+    def structs(self, field: int, size: int) -> list[memoryview]:
+        """Return the items of a vector of structs."""
+        at = self._at(field)
+        if not at:
+            return []
+        at += struct.unpack_from("<I", self._data, at)[0]
+        (count,) = struct.unpack_from("<I", self._data, at)
+        if at + 4 + count * size > len(self._data):
+            raise struct.error("a vector lies beyond the end")
+        return [self._data[at + 4 + size * item : at + 4 + size * (item + 1)] for item in range(count)]

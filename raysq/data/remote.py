@@ -1,0 +1,206 @@
+"""File systems of URIs (s3, gs, abfs and others of pyarrow.fs, or fsspec), with retries and errors of one line."""
+
+import contextlib
+import re
+import time
+import urllib.parse
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from raysq.errors import SourceError
+from raysq.storage.uris import redact, redact_text
+
+if TYPE_CHECKING:
+    import pyarrow.fs
+
+T = TypeVar("T")
+
+ATTEMPTS = 6
+PAUSE = 0.5  # seconds before the second attempt; doubled for each further attempt
+_ARROW = ("s3", "gs", "gcs", "abfs", "abfss", "hdfs", "viewfs", "file")
+_LONGEST = 160  # characters shown of a library's message
+_SECRET_LENGTH = 4  # characters that a part of a URI has at least to be hidden in messages
+_CODE = re.compile(r"AWS Error ([A-Z_0-9]+)|Azure Error: \[?(\w+)|\b([A-Z]+(?:_[A-Z]+)+|UNAUTHENTICATED|UNAVAILABLE)\b")
+_STATUS = re.compile(r"(?i)http (?:status|code|response)[^0-9]{0,20}(\d{3})")
+_NO_PERMISSION = re.compile(
+    r"(?i)access_?denied|permission_?denied|forbidden|unauthenticated|unauthorized|invalid_?access_?key|invalid_?client"
+    r"|signature_?does_?not_?match|authentication|authorization|invalid_?token|expired_?token|credential|\b40[13]\b"
+)
+_MISSING = re.compile(r"(?i)no_?such|not_?found|does not exist|container_?not|\b404\b")
+_NO_NETWORK = re.compile(
+    r"(?i)network_?connection|couldn't (connect|resolve)|could not (connect|resolve)|unavailable|unreachable|refused"
+    r"|timed? ?out"
+)
+
+
+@dataclass(frozen=True)
+class Location:
+    """File or folder of a file system.
+
+    Attributes:
+        shown: the URI without its credentials.
+        path: path in the file system.
+        secrets: parts of the URI that no message may hold.
+    """
+
+    system: "pyarrow.fs.FileSystem"
+    path: str
+    shown: str
+    secrets: tuple[str, ...] = ()
+
+    def call(self, doing: str, function: Callable[[], T]) -> T:
+        """Call a function of the file system, again if it fails for a reason that may pass.
+
+        Args:
+            doing: past participle of the operation, for errors, such as "read".
+
+        Raises:
+            SourceError: it failed for good, or several times.
+        """
+        for attempt in range(ATTEMPTS):
+            if attempt:
+                time.sleep(PAUSE * 2 ** (attempt - 1))
+            try:
+                return function()
+            except Exception as error:
+                if not isinstance(error, (OSError, ValueError)) and not _is_arrow(error):
+                    raise
+                failure = error
+                if self._is_final(error):
+                    break
+        raise self._error(doing, failure, attempt + 1) from None
+
+    def _is_final(self, error: Exception) -> bool:
+        text = str(error)
+        return isinstance(error, (FileNotFoundError, PermissionError, IsADirectoryError)) or bool(
+            (_NO_PERMISSION.search(text) or _MISSING.search(text)) and not _NO_NETWORK.search(text)
+        )
+
+    def _error(self, doing: str, error: Exception, attempts: int) -> SourceError:
+        """Return the error for the user. It does not quote what a server says, which may repeat the request."""
+        text = str(error)
+        if self._is_final(error):
+            if _NO_PERMISSION.search(text) or isinstance(error, PermissionError):
+                return SourceError(
+                    f"{self.shown} was not {doing}: no permission{_code(text)}",
+                    hint="check the credentials, of the environment, the cloud's configuration files or the URI",
+                )
+            return SourceError(
+                f"{self.shown} was not {doing}: there is no such file, folder or bucket{_code(text)}",
+                hint="check its name, and the region or endpoint",
+            )
+        times = f" after {attempts} attempts" if attempts > 1 else ""
+        if _NO_NETWORK.search(text):
+            return SourceError(
+                f"{self.shown} was not {doing}{times}: no connection to the server{_code(text)}",
+                hint="check the network, the endpoint and the region, or fetch it yourself and give --source PATH",
+            )
+        reason = _code(text).strip(" ()") or self._scrubbed(text) or type(error).__name__
+        return SourceError(
+            f"{self.shown} was not {doing}{times}: {reason}", hint="fetch it yourself and give --source PATH"
+        )
+
+    def _scrubbed(self, text: str) -> str:
+        line = (text.strip().splitlines() or [""])[0]
+        for secret in self.secrets:
+            line = line.replace(secret, "...")
+        return redact_text(line)[:_LONGEST]
+
+
+def scheme(text: str) -> str:
+    """Return the scheme of a URI in lower case; "" if the text is none."""
+    match = re.match(r"([A-Za-z][A-Za-z0-9+.-]*)://", text)
+    return match[1].lower() if match else ""
+
+
+def locate(uri: str) -> Location:
+    """Return the file system and the path that a URI names.
+
+    Raises:
+        SourceError: no file system is known for the scheme, or the URI is malformed.
+    """
+    import pyarrow.fs
+
+    shown, secrets = redact(uri), _secrets(uri)
+    known = scheme(uri) in _ARROW
+    try:
+        if known:
+            system, path = pyarrow.fs.FileSystem.from_uri(uri)
+        else:
+            system, path = _of_fsspec(uri)
+    except ImportError as error:
+        package = f": pip install {error.name}" if error.name else ""
+        raise SourceError(
+            f"{shown} needs a package that is not installed{package}",
+            hint="or fetch it yourself and give --source PATH",
+        ) from None
+    except Exception as error:
+        if not isinstance(error, (OSError, ValueError, TypeError)) and not _is_arrow(error):
+            raise
+        reason = Location(None, "", shown, secrets)._scrubbed(str(error))
+        raise SourceError(
+            f"{shown} cannot be opened: {reason}", hint="fetch it yourself and give --source PATH"
+        ) from None
+    return Location(system, path.rstrip("/"), shown, secrets)
+
+
+def _of_fsspec(uri: str) -> "tuple[pyarrow.fs.FileSystem, str]":
+    """Return the file system that fsspec has for a URI."""
+    import pyarrow.fs
+
+    try:
+        import fsspec.core
+    except ImportError:
+        raise ValueError(f"no file system is known for {scheme(uri)}://") from None
+    system, path = fsspec.core.url_to_fs(uri)
+    return pyarrow.fs.PyFileSystem(pyarrow.fs.FSSpecHandler(system)), path
+
+
+def _secrets(uri: str) -> tuple[str, ...]:
+    """Return the parts of a URI that may be secret: user, password and the values of parameters."""
+    parts = urllib.parse.urlsplit(uri)
+    values = [
+        *parts.netloc.rpartition("@")[0].split(":"),
+        *(value.partition("=")[2] for value in parts.query.split("&")),
+    ]
+    values += [urllib.parse.unquote(value) for value in values]
+    return tuple(sorted({value for value in values if len(value) >= _SECRET_LENGTH}, key=len, reverse=True))
+
+
+def _code(text: str) -> str:
+    """Return the error code in a message of a cloud's library, such as " (ACCESS_DENIED)"."""
+    match = _CODE.search(text)
+    code = next((group for group in match.groups() if group), "") if match else ""
+    status = _STATUS.search(text)
+    found = [part for part in (code if code != "UNKNOWN" else "", f"HTTP {status[1]}" if status else "") if part]
+    return f" ({', '.join(found)})" if found else ""
+
+
+def _is_arrow(error: Any) -> bool:
+    import pyarrow as pa
+
+    return isinstance(error, pa.ArrowException)
+
+
+@contextlib.contextmanager
+def remote_output(uri: str) -> Iterator[str]:
+    """Yield the path of a local file that is uploaded to a URI when the block ends without an error.
+
+    Raises:
+        SourceError: the URI cannot be written.
+    """
+    import os
+    import shutil
+    import tempfile
+
+    location = locate(uri)
+    with tempfile.TemporaryDirectory(prefix="raysq-") as folder:
+        local = os.path.join(folder, os.path.basename(location.path) or "output")
+        yield local
+
+        def upload() -> None:
+            with open(local, "rb") as file, location.system.open_output_stream(location.path) as stream:
+                shutil.copyfileobj(file, stream, 1 << 20)
+
+        location.call("written", upload)
