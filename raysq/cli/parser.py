@@ -38,8 +38,8 @@ def parser(requested: str = "") -> argparse.ArgumentParser:
     _add_task(sub)
     sub.add_argument(
         "--source",
-        help="Path or URL of the raw data, or sample[:LENGTH], such as sample:60d, for synthetic data. Defaults to "
-        "the task's public data.",
+        help="Path, URL or URI (s3://, gs://, abfs://) of the raw data, or sample[:LENGTH], such as sample:60d, for "
+        "synthetic data. Defaults to the task's public data.",
     )
     sub.add_argument("--name", help="Name of the data set. Defaults to the beginning of its fingerprint.")
     sub.add_argument("--fresh", action="store_true", help="Prepare the data again even if nothing has changed.")
@@ -211,13 +211,13 @@ def parser(requested: str = "") -> argparse.ArgumentParser:
     inputs.add_argument(
         "--input",
         metavar="FILE",
-        help="Path or URL of a csv, Parquet or zip file or a folder; for texts also jsonl or tar.gz.",
+        help="Path, URL or URI of a file or folder, in the formats of prepare.",
     )
     inputs.add_argument(
         "--text", action="append", metavar="TEXT", help="Text to predict with a run on texts. Can be repeated."
     )
     sub.add_argument(
-        "--output", metavar="FILE", help=".csv or .parquet file to write. Defaults to csv on standard output."
+        "--output", metavar="FILE", help=".csv or .parquet file or URI to write. Defaults to csv on standard output."
     )
     sub.add_argument(
         "--set",
@@ -225,7 +225,7 @@ def parser(requested: str = "") -> argparse.ArgumentParser:
         default=[],
         metavar="KEY=VALUE",
         help="Format of a csv file that differs from the run's source: encoding, delimiter, quoting, escape, header "
-        "or skip. Can be repeated.",
+        "or skip; the sheet of an xlsx file. Can be repeated.",
     )
     sub.add_argument(
         "--actors",

@@ -16,10 +16,11 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-ATTEMPTS = 6
+ATTEMPTS = 5
 PAUSE = 0.5  # seconds before the second attempt; doubled for each further attempt
 _ARROW = ("s3", "gs", "gcs", "abfs", "abfss", "hdfs", "viewfs", "file")
 _LONGEST = 160  # characters shown of a library's message
+_BY_HAND = "fetch it yourself and give --source PATH"
 _SECRET_LENGTH = 4  # characters that a part of a URI has at least to be hidden in messages
 _CODE = re.compile(r"AWS Error ([A-Z_0-9]+)|Azure Error: \[?(\w+)|\b([A-Z]+(?:_[A-Z]+)+|UNAUTHENTICATED|UNAVAILABLE)\b")
 _STATUS = re.compile(r"(?i)http (?:status|code|response)[^0-9]{0,20}(\d{3})")
@@ -64,42 +65,37 @@ class Location:
             try:
                 return function()
             except Exception as error:
-                if not isinstance(error, (OSError, ValueError)) and not _is_arrow(error):
+                if not isinstance(error, (OSError, ValueError, ImportError)) and not _is_arrow(error):
                     raise
                 failure = error
-                if self._is_final(error):
+                if _is_final(error):
                     break
         raise self._error(doing, failure, attempt + 1) from None
 
-    def _is_final(self, error: Exception) -> bool:
-        text = str(error)
-        return isinstance(error, (FileNotFoundError, PermissionError, IsADirectoryError)) or bool(
-            (_NO_PERMISSION.search(text) or _MISSING.search(text)) and not _NO_NETWORK.search(text)
-        )
-
     def _error(self, doing: str, error: Exception, attempts: int) -> SourceError:
         """Return the error for the user. It does not quote what a server says, which may repeat the request."""
-        text = str(error)
-        if self._is_final(error):
-            if _NO_PERMISSION.search(text) or isinstance(error, PermissionError):
-                return SourceError(
-                    f"{self.shown} was not {doing}: no permission{_code(text)}",
-                    hint="check the credentials, of the environment, the cloud's configuration files or the URI",
-                )
+        text, code = str(error), _code(str(error))
+        failed = f"{self.shown} was not {doing}" + (f" after {attempts} attempts" if attempts > 1 else "")
+        if _is_forbidden(error):
             return SourceError(
-                f"{self.shown} was not {doing}: there is no such file, folder or bucket{_code(text)}",
+                f"{failed}: no permission{code}",
+                hint="check the credentials, of the environment, the cloud's configuration files or the URI",
+            )
+        if _is_missing(error):
+            return SourceError(
+                f"{failed}: there is no such file, folder or bucket{code}",
                 hint="check its name, and the region or endpoint",
             )
-        times = f" after {attempts} attempts" if attempts > 1 else ""
+        if isinstance(error, ImportError):
+            package = f": pip install {error.name}" if error.name else ""
+            return SourceError(f"{failed}: it needs a package that is not installed{package}", hint=_BY_HAND)
         if _NO_NETWORK.search(text):
             return SourceError(
-                f"{self.shown} was not {doing}{times}: no connection to the server{_code(text)}",
-                hint="check the network, the endpoint and the region, or fetch it yourself and give --source PATH",
+                f"{failed}: no connection to the server{code}",
+                hint=f"check the network, the endpoint and the region, or {_BY_HAND}",
             )
-        reason = _code(text).strip(" ()") or self._scrubbed(text) or type(error).__name__
-        return SourceError(
-            f"{self.shown} was not {doing}{times}: {reason}", hint="fetch it yourself and give --source PATH"
-        )
+        reason = code.strip(" ()") or self._scrubbed(text) or type(error).__name__
+        return SourceError(f"{failed}: {reason}", hint=_BY_HAND)
 
     def _scrubbed(self, text: str) -> str:
         line = (text.strip().splitlines() or [""])[0]
@@ -123,25 +119,9 @@ def locate(uri: str) -> Location:
     import pyarrow.fs
 
     shown, secrets = redact(uri), _secrets(uri)
-    known = scheme(uri) in _ARROW
-    try:
-        if known:
-            system, path = pyarrow.fs.FileSystem.from_uri(uri)
-        else:
-            system, path = _of_fsspec(uri)
-    except ImportError as error:
-        package = f": pip install {error.name}" if error.name else ""
-        raise SourceError(
-            f"{shown} needs a package that is not installed{package}",
-            hint="or fetch it yourself and give --source PATH",
-        ) from None
-    except Exception as error:
-        if not isinstance(error, (OSError, ValueError, TypeError)) and not _is_arrow(error):
-            raise
-        reason = Location(None, "", shown, secrets)._scrubbed(str(error))
-        raise SourceError(
-            f"{shown} cannot be opened: {reason}", hint="fetch it yourself and give --source PATH"
-        ) from None
+    create = pyarrow.fs.FileSystem.from_uri if scheme(uri) in _ARROW else _of_fsspec
+    # Opening S3 without a region asks for that of the bucket, so it fails and is repeated as requests are.
+    system, path = Location(None, "", shown, secrets).call("opened", lambda: create(uri))
     return Location(system, path.rstrip("/"), shown, secrets)
 
 
@@ -166,6 +146,21 @@ def _secrets(uri: str) -> tuple[str, ...]:
     ]
     values += [urllib.parse.unquote(value) for value in values]
     return tuple(sorted({value for value in values if len(value) >= _SECRET_LENGTH}, key=len, reverse=True))
+
+
+def _is_forbidden(error: Exception) -> bool:
+    return isinstance(error, PermissionError) or bool(_NO_PERMISSION.search(str(error)))
+
+
+def _is_missing(error: Exception) -> bool:
+    return isinstance(error, (FileNotFoundError, IsADirectoryError)) or bool(_MISSING.search(str(error)))
+
+
+def _is_final(error: Exception) -> bool:
+    """Whether an error would come again: the request itself is wrong."""
+    if isinstance(error, (ValueError, ImportError, NotImplementedError)):
+        return True
+    return (_is_forbidden(error) or _is_missing(error)) and not _NO_NETWORK.search(str(error))
 
 
 def _code(text: str) -> str:

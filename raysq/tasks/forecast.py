@@ -1,4 +1,4 @@
-"""The user's own time series: csv or Parquet, with settings inferred from the files where left out."""
+"""The user's own time series: a table in any format, with settings inferred from the files where left out."""
 
 from raysq.tasks.spaces import RECURRENT
 from raysq.tasks.task import Task

@@ -39,9 +39,9 @@ def prepare(
 
     Args:
         task: A task or its name.
-        source: `sample[:LENGTH]`, a file, a folder, a URL, or rows in Python: a pandas or Polars DataFrame, a pyarrow
-            Table, a dict of columns, a data set of Ray, Hugging Face or tf.data, or an iterable of dicts (see
-            `raysq.data.frames.to_table`). Defaults to the task's published data.
+        source: `sample[:LENGTH]`, a file, a folder, a URL, a URI (s3://, gs://, abfs://), or rows in Python: a pandas
+            or Polars DataFrame, a pyarrow Table, a dict of columns, a data set of Ray, Hugging Face or tf.data, or an
+            iterable of dicts (see `raysq.data.frames.to_table`). Defaults to the task's published data.
         name: Name of the data set. Defaults to the beginning of its fingerprint.
         settings: Settings of the preprocessor, which override those of the task, and of the batch source (targets,
             lookback, ...). The latter are stored with the data set as defaults of training; changing only these

@@ -156,7 +156,7 @@ def test_files_and_folders(tmp_path):
     (folder / "Thumbs.db").write_bytes(b"x")
     assert resolve(folder).messages == (
         "left out, as they are hidden or written by the system: .hidden.csv, Thumbs.db",
-        "left out, as their names do not end in .csv, .csv.gz, .zip, .parquet: README.txt",
+        "left out, as their names do not end in .csv, .tsv, .jsonl, .ndjson and so on: README.txt",
         "left out, as their names begin with _: _SUCCESS",
         "left out, as folders beside files are not looked into: old/",
     )
@@ -330,8 +330,8 @@ def test_the_sample_is_synthetic(tmp_path):
 def test_no_source_at_all():
     with pytest.raises(UsageError, match="no published data; give --source"):
         resolve(None)
-    with pytest.raises(SourceError, match="not an http"):
-        resolve("s3://bucket/x.csv")
+    with pytest.raises(SourceError, match="was not opened: Protocol not known"):
+        resolve("nowhere://bucket/x.csv")
 
 
 def test_checksums_are_kept_while_the_file_is_unchanged(tmp_path, monkeypatch):
