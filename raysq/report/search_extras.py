@@ -21,13 +21,12 @@ _WORDS = {"pass": "yes", "warn": "no", "unknown": "not known"}
 
 
 def health_part(experiment: SearchAnalysis) -> Markup | None:
-    """Return a table of the health checks, with failed ones first."""
+    """Return a list of the health checks, with failed ones first."""
     found = sorted(checks(experiment), key=lambda check: list(_WORDS).index(check.status) != 1)
     if not found:
         return None
-    rows = [[_WORDS[check.status], f"{check.name}. {check.text}"] for check in found]
-    marked = [index for index, check in enumerate(found) if check.status == "warn"]
-    return part("Can the result be trusted?", draw_table(Table(["", "check"], rows, highlight=marked)))
+    items = [tag("li", tag("strong", f"{check.name}: {_WORDS[check.status]}."), " ", check.text) for check in found]
+    return part("Can the result be trusted?", tag("ul", *items, class_="plain"))
 
 
 def importance_part(experiment: SearchAnalysis) -> Markup | None:
