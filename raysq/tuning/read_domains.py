@@ -5,7 +5,6 @@ import contextlib
 import inspect
 import json
 import re
-import textwrap
 from collections.abc import Callable, Iterable, Mapping
 from types import CodeType
 from typing import Any
@@ -78,11 +77,14 @@ def source_of(function: Callable[..., Any]) -> str:
     except (OSError, TypeError):
         return str(getattr(function, "__qualname__", type(function).__name__))
     code = getattr(function, "__code__", None)
-    with contextlib.suppress(SyntaxError):  # of a statement that is cut
-        for node in ast.walk(ast.parse(textwrap.dedent(source))):
-            if isinstance(node, ast.Lambda) and code is not None and _is_code(node, code):
-                return ast.unparse(node)
-    return " ".join(source.split())
+    text = " ".join(source.split())
+    for begin in (match.start() for match in re.finditer(r"\blambda\b", text) if code is not None):
+        for end in range(len(text), begin, -1):
+            with contextlib.suppress(SyntaxError, ValueError):
+                node = ast.parse(text[begin:end], mode="eval").body
+                if isinstance(node, ast.Lambda) and _is_code(node, code):
+                    return ast.unparse(node)
+    return text
 
 
 def _is_code(node: ast.Lambda, code: CodeType) -> bool:
