@@ -91,7 +91,7 @@ class Goal:
         Raises:
             UsageError: the records lack the metric.
         """
-        best = min(records, key=lambda record: record["val_loss"], default=None)
+        best = best_record(records)
         if best is None:
             return math.inf
         self.check(best)
@@ -124,3 +124,8 @@ class Goal:
 
 
 LOWEST_LOSS = Goal()
+
+
+def best_record(records: Iterable[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    """Return the record of the epoch with the lowest val_loss, the first of several; None where there are none."""
+    return min(records, key=lambda record: LOWEST_LOSS.score(record["val_loss"]), default=None)

@@ -76,9 +76,11 @@ def source_of(function: Callable[..., Any]) -> str:
         source = inspect.getsource(function)
     except (OSError, TypeError):
         return str(getattr(function, "__qualname__", type(function).__name__))
-    code = getattr(function, "__code__", None)
     text = " ".join(source.split())
-    for begin in (match.start() for match in re.finditer(r"\blambda\b", text) if code is not None):
+    code = getattr(function, "__code__", None)
+    if code is None:
+        return text
+    for begin in (match.start() for match in re.finditer(r"\blambda\b", text)):
         for end in range(len(text), begin, -1):
             with contextlib.suppress(SyntaxError, ValueError):
                 node = ast.parse(text[begin:end], mode="eval").body

@@ -17,7 +17,7 @@ from raysq.storage.atomic import write_json
 from raysq.training import checkpoint
 from raysq.training.backends.driver_context import DriverContext
 from raysq.training.compiled_cache import CompiledCache
-from raysq.training.goal import LOWEST_LOSS, Goal
+from raysq.training.goal import LOWEST_LOSS, Goal, best_record
 from raysq.training.run import Run
 from raysq.training.run_config import RunConfig, resolve_config
 from raysq.training.run_files import RunFiles
@@ -243,15 +243,15 @@ class _Reporter:
         copies: Callable[[], AbstractContextManager[Path]] | None = None,
     ):
         self.name, self.goal, self.copies = name, goal, copies
-        self.best: Mapping[str, Any] | None = min(records, key=lambda record: record["val_loss"], default=None)
+        self.best = best_record(records)
         self.memory = 0
 
     def on_train_batch_end(self, state: Any, loss: float, steps: int) -> None:
         self.memory = max(self.memory, memory.resident())
 
     def on_epoch_end(self, record: Mapping[str, Any]) -> None:
-        if self.best is None or not self.best["val_loss"] <= record["val_loss"]:
-            self.best = record
+        self.best = best_record([record] if self.best is None else [self.best, record])
+        assert self.best is not None
         figures = {key: value for key, value in record.items() if isinstance(value, (int, float))}
         score = self.goal.score_of([self.best])
         own = {"name": self.name, "score": score, "memory": self.memory, "training_iteration": record["epoch"]}

@@ -10,7 +10,7 @@ from raysq.data.dataset import Dataset
 from raysq.distributed import placement
 from raysq.distributed.cluster import can_grow, check_resources, ensure_ray, is_alone, room_for
 from raysq.distributed.idle import release_idle
-from raysq.errors import DamagedError, Interrupted, RaysqError
+from raysq.errors import DamagedError, Interrupted, RaysqError, UsageError
 from raysq.training.backends.driver_context import DriverContext
 from raysq.training.run_config import RunConfig
 from raysq.tuning import memory, results
@@ -197,7 +197,14 @@ class RunningSearch:
 
     def _population_cpus(self, concurrent: int) -> int:
         """Return the CPUs that a trial of a population asks for, so that no more than `concurrent` run at a time."""
-        return max(1, room_for({"CPU": 1}) // concurrent) if is_alone() else 1
+        if is_alone():
+            return max(1, room_for({"CPU": 1}) // concurrent)
+        if self.how.max_concurrent:
+            raise UsageError(
+                "--max-concurrent is not for a population on several nodes, whose trials run where there are CPUs: "
+                "leave it out"
+            )
+        return 1
 
     @contextlib.contextmanager
     def _reserve(self, remaining: int, table: ProgressTable) -> Iterator[tuple[int, int, int]]:

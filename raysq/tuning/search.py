@@ -138,7 +138,9 @@ def tune(
             f"{'it' if len(refused) == 1 else 'them'} out"
         )
     if not is_own(config.model):
-        goal.check(["val_loss", *(f"val_{name}" for name in config.make_problem().objective().metrics)])
+        objective = config.make_problem().objective()
+        losses = [f"{name}_loss" for name in objective.loss] if isinstance(objective.loss, Mapping) else []
+        goal.check(f"val_{name}" for name in ("loss", *losses, *objective.metrics))
     if is_population(scheduler):
         check_population(searcher, workers_per_trial, refit, generations)
     if not isinstance(scheduler, str) and is_population(scheduler):

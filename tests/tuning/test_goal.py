@@ -46,6 +46,7 @@ def test_a_run_without_the_metric_names_the_nearest():
 
 def test_a_run_is_worth_the_metric_of_its_epoch_of_the_lowest_loss():
     records = [{"val_loss": 2.0, "val_accuracy": 0.9}, {"val_loss": 1.0, "val_accuracy": 0.8}]
+    records.insert(0, {"val_loss": float("nan"), "val_accuracy": 1.0})
     assert Goal("val_accuracy", "max").score_of(records) == -0.8 and LOWEST_LOSS.score_of(records) == 1.0
     assert LOWEST_LOSS.score_of([]) == math.inf
 
