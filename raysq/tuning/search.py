@@ -124,6 +124,8 @@ def tune(
     goal = Goal.make(metric, mode)
     check_stop(stop, goal)
     _check_callbacks(callbacks)
+    if is_population(scheduler):
+        check_population(searcher, workers_per_trial, refit, generations)
     seconds = None if time is None else durations.seconds(time, "--time")
     fixed = flat_settings(settings or {})
     model = model or tasks.get(task).search_model or problems.get(tasks.get(task).problem).default_model
@@ -141,8 +143,6 @@ def tune(
         objective = config.make_problem().objective()
         losses = [f"{name}_loss" for name in objective.loss] if isinstance(objective.loss, Mapping) else []
         goal.check(f"val_{name}" for name in ("loss", *losses, *objective.metrics))
-    if is_population(scheduler):
-        check_population(searcher, workers_per_trial, refit, generations)
     if not isinstance(scheduler, str) and is_population(scheduler):
         mutated = mutated_domains(scheduler)
         check_mutations(config, mutated)

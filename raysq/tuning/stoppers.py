@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from raysq.config import nearest_name, parse_pairs
+from raysq.config import nearest_name
 from raysq.errors import UsageError
 from raysq.training.goal import Goal
 from raysq.tuning.describe import describe_object
@@ -47,9 +47,12 @@ def parse_stop(pairs: Iterable[str]) -> dict[str, float] | None:
         UsageError: a value is not a number.
     """
     stop = {}
-    for name, text in parse_pairs(pairs).items():
+    for pair in pairs:
+        name, sign, text = pair.partition("=")
+        if not sign:
+            raise UsageError(f"--stop is written NAME=VALUE, such as val_accuracy=0.9, received {pair!r}")
         try:
-            stop[name] = float(text)
+            stop[name.strip()] = float(text)
         except ValueError:
             raise UsageError(f"--stop {name}: the value must be a number, received {text!r}") from None
     return stop or None

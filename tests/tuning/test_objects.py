@@ -191,6 +191,9 @@ def test_conditions_stop_trials():
         True,
     ]
     assert not stop_all()
+    for text, message in (("val_accuracy", "--stop is written NAME=VALUE"), ("epoch=soon", "must be a number")):
+        with pytest.raises(UsageError, match=message):
+            parse_stop([text])
     with pytest.raises(UsageError, match="no run records it: did you mean val_accuracy"):
         make_condition({"val_acuracy": 0.9})[0]("one", {"val_accuracy": 0.5})
     function = make_condition(lambda trial, result: result["epoch"] > 1)[0]
