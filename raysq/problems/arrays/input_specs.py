@@ -116,8 +116,8 @@ def _solve(data: TableData, inputs: Mapping[str, ArraySpec], model: str, name: s
     column = next(column for column in data.targets if column["name"] == name)
     observed = data.observed(column)[data.split.train]
     indices = np.flatnonzero(observed)
-    if model == "logistic" and len(indices) > MOST_ROWS:
-        indices = indices[np.linspace(0, len(indices) - 1, MOST_ROWS).astype(np.int64)]
+    if len(indices) > MOST_ROWS[model]:
+        indices = indices[np.linspace(0, len(indices) - 1, MOST_ROWS[model]).astype(np.int64)]
     width = sum(map(width_of, inputs.values()))
     if model == "ridge":
         blocks = (_design(data, inputs, name, block) for block in _blocks(indices, width))

@@ -71,6 +71,13 @@ class Tables(Problem[TableSettings, TableMetadata]):
         metadata = self.metadata
         return make_inputs(metadata.columns, metadata.numbers, metadata.categories, metadata.ids, self.settings.maxlen)
 
+    @property
+    def idle_settings(self) -> tuple[str, ...]:
+        """Settings of columns that the table does not have."""
+        kinds = {column["kind"] for column in self.metadata.columns}
+        idle = {"maxlen": {"sequence"}, "min_count": {"category"}, "embedding": {"category", "sequence"}}
+        return tuple(name for name, of_kinds in idle.items() if not of_kinds & kinds)
+
     def data(self, dataset: Dataset) -> TableData:
         """Return the rows of a data set."""
         return dataset.derived(TableData, self.settings)

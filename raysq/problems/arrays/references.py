@@ -7,7 +7,7 @@ import numpy as np
 
 MOST_COLUMNS = 2048  # of the design matrix for ridge regression
 MOST_WEIGHTS = 1500  # of a logistic regression
-MOST_ROWS = 20_000  # rows that a logistic regression is solved on
+MOST_ROWS = {"ridge": 200_000, "logistic": 20_000}  # evenly spaced rows that a model is solved on
 _STEPS = 50
 _TOLERANCE = 1e-9
 
