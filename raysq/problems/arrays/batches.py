@@ -161,6 +161,7 @@ class TableData:
             return self.dataset.matrix(stored_name(column)).take(rows)
         values = self.dataset.column(stored_name(column)).take(rows)
         if column["kind"] == "class":
+            validate_range(values, 0, len(target["classes"]) + 1, "code of a class")
             return np.maximum(values.astype(np.int32) - 1, 0)[:, None]
         scaled = (values.astype(np.float64) - target["mean"]) / target["deviation"]
         return np.nan_to_num(scaled).astype(np.float32)[:, None]

@@ -8,12 +8,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from raysq.config import join_names
-from raysq.data.columns import Ragged, contiguous_array
+from raysq.data.columns import Ragged, contiguous_array, validate_range
 from raysq.data.dataset import Dataset
-from raysq.errors import DataError
 from raysq.problems.arrays import cells
-from raysq.problems.arrays.encode import codes_of, dtype_of, sequences
+from raysq.problems.arrays.encode import codes_of, dtype_of
 from raysq.problems.arrays.metadata import Number
 from raysq.problems.arrays.roles import Column
 
@@ -40,14 +38,14 @@ class Input(ABC):
 
     @abstractmethod
     def of_rows(self, rows: pa.Table) -> np.ndarray:
-        """Return the stored values of raw rows; see `input_rows`."""
+        """Return the stored values of raw rows; see `raysq.problems.arrays.raw_rows.input_rows`."""
 
     def batch(self, values: Any) -> Any:
         """Return the values of a batch in the shape and the type that a model takes."""
         return values
 
     def unknown(self, rows: pa.Table) -> dict[str, np.ndarray]:
-        """Return a mask by message of the raw rows that have something the training rows lack."""
+        """Return a mask by message of the raw rows that have something that no training row has."""
         return {}
 
 
@@ -110,6 +108,10 @@ class Numbers(Input):
     def of_rows(self, rows: pa.Table) -> np.ndarray:
         return self.normalized([_numbers(rows, column["name"]) for column in self.columns])
 
+    def unknown(self, rows: pa.Table) -> dict[str, np.ndarray]:
+        names = [column["name"] for column in self.columns if not column["indicator"]]
+        return {never_missing(name): np.isnan(_numbers(rows, name)) for name in names}
+
 
 class _StoredNumbers(Stored):
     def __init__(self, input: Numbers, columns: Sequence[Any]):
@@ -122,11 +124,16 @@ class _StoredNumbers(Stored):
 
 @dataclass(frozen=True)
 class Category(Input):
-    """Column of categories as ids: 0 for a value that the training rows lack, 1 for a missing one, then the values."""
+    """Column of categories as ids: 0 for a value that the training rows lack, 1 for a missing one, then the values.
+
+    Attributes:
+        missing: whether the data set has missing ones.
+    """
 
     name: str
     column: str
     values: Sequence[str]
+    missing: bool
 
     shape = (1,)
     dtype = "int32"
@@ -148,7 +155,13 @@ class Category(Input):
 
     def unknown(self, rows: pa.Table) -> dict[str, np.ndarray]:
         codes = codes_of(contiguous_array(rows.column(self.column)), self.values)
-        return {f"{self.column} has a value that training rows lack": codes < 0}
+        unknown = {f"{self.column} has a value that training rows lack": codes < 0}
+        return unknown if self.missing else {**unknown, never_missing(self.column): codes == 0}
+
+
+def never_missing(column: str) -> str:
+    """Return the remark on a missing cell of a column that training rows always have."""
+    return f"{column} is missing, and never is in training rows"
 
 
 class _StoredIds(Stored):
@@ -158,7 +171,9 @@ class _StoredIds(Stored):
         self._codes, self._ids = codes, ids
 
     def take(self, rows: Any) -> np.ndarray:
-        return np.asarray(self._ids[self._codes.take(rows)][:, None])
+        codes = self._codes.take(rows)
+        validate_range(codes, 0, len(self._ids), "code of a category")
+        return np.asarray(self._ids[codes][:, None])
 
 
 @dataclass(frozen=True)
@@ -300,7 +315,7 @@ def make_inputs(
             continue
         name = layer_name(column["name"], names)
         if column["kind"] == "category":
-            inputs.append(Category(name, column["name"], categories[column["name"]]))
+            inputs.append(Category(name, column["name"], categories[column["name"]], column["missing"] > 0))
         elif column["kind"] == "tensor":
             inputs.append(Tensor(name, column["name"], tuple(column["shape"]), dtype_of(column)))
         elif column["kind"] == "sequence":
@@ -315,54 +330,6 @@ def layer_name(name: str, taken: Sequence[str]) -> str:
     while name in taken:
         name += "_"
     return name
-
-
-def input_rows(table: pa.Table, columns: Sequence[Column]) -> pa.Table:
-    """Return the input columns of raw rows, each of one type: numbers float64, categories text, tensors as lists.
-
-    The result is the same for its own result.
-
-    Raises:
-        DataError: a column is missing, or its cells are of another kind than in the training rows.
-    """
-    missing = [column["name"] for column in columns if column["name"] not in table.column_names]
-    if missing:
-        raise DataError(
-            f"the rows lack column{'s' * (len(missing) > 1)} {join_names([repr(name) for name in missing])}; "
-            f"there are {join_names(table.column_names)}"
-        )
-    return pa.table({column["name"]: _input_column(table.column(column["name"]), column) for column in columns})
-
-
-def _input_column(values: pa.ChunkedArray, column: Column) -> pa.Array:
-    kind, array = cells.convert(values, text=column["kind"] == "category")
-    if column["kind"] == "category":
-        if kind in ("text", "empty"):
-            return array.cast(pa.large_string())
-    elif column["kind"] == "number":
-        if kind in ("number", "boolean", "text", "time", "empty"):
-            numbers = cells.numbers_of(array)
-            odd = np.flatnonzero(np.isnan(numbers) & array.is_valid().to_numpy(zero_copy_only=False))
-            if len(odd):
-                raise DataError(f"column {column['name']!r} holds {array[int(odd[0])].as_py()!r}, which is no number")
-            return pa.array(numbers, from_pandas=True)
-    elif column["kind"] == "sequence":
-        if kind == "empty" or (kind == "list" and pa.types.is_integer(array.type.value_type)):
-            return sequences(array)
-    elif kind in ("tensor", "list") and not array.null_count:
-        size = int(np.prod(column["shape"]))
-        flat = array
-        while pa.types.is_fixed_size_list(flat.type) or pa.types.is_large_list(flat.type):
-            flat = flat.flatten()
-        even = kind == "tensor" or bool((np.diff(array.offsets.to_numpy()) == size).all())
-        if even and len(flat) == size * len(array):
-            numbers = flat.to_numpy(zero_copy_only=False).astype(dtype_of(column))
-            return pa.FixedSizeListArray.from_arrays(pa.array(numbers), size)
-    wanted = {"category": "text or numbers", "number": "numbers", "sequence": "lists of ids"}
-    raise DataError(
-        f"column {column['name']!r} holds {values.type}, and the run takes "
-        + wanted.get(column["kind"], f"tensors of shape {tuple(column['shape'])}, one in each row")
-    )
 
 
 def _numbers(rows: pa.Table, name: str) -> np.ndarray:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from raysq.problems.arrays.inputs import input_rows
 from raysq.problems.arrays.metadata import TargetValues
+from raysq.problems.arrays.raw_rows import input_rows
 from raysq.problems.classification_report import predicted_classes, probabilities
 from raysq.problems.fixed_batches import fixed_batches
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, cast
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -15,7 +15,6 @@ from raysq.data.partition_stats import ChunkRecord, PartitionStats, Stats
 from raysq.data.preprocessor import Chunk, Preprocessor, Transform
 from raysq.data.readers import tables
 from raysq.data.readers.csv.format import CsvFormat
-from raysq.data.readers.csv.rows import ragged
 from raysq.data.readers.csv.sniff import begin, no_header, sniff, sniff_encoding
 from raysq.data.readers.table_files import describe_sheet
 from raysq.data.readers.tables import TablePartition
@@ -24,7 +23,8 @@ from raysq.data.sources import TABULAR
 from raysq.errors import DataError, UsageError
 from raysq.problems.arrays import cells
 from raysq.problems.arrays.encode import PART, PARTS, Encode, values_of
-from raysq.problems.arrays.roles import Column, describe_roles, infer_roles
+from raysq.problems.arrays.lines import check_lines, line_stats
+from raysq.problems.arrays.roles import describe_roles, infer_roles
 from raysq.problems.arrays.statistics import ColumnStats, column_stats, merged
 
 _TARGETS = ("target", "label", "class", "y")
@@ -32,7 +32,7 @@ _PART = re.compile(rf"({'|'.join(sorted(PARTS, key=len, reverse=True))})([-_. ].
 
 
 @dataclass(frozen=True)
-class _Tables(CsvFormat, Preprocessor):
+class TableFormat(CsvFormat, Preprocessor):
     """Settings that the preprocessors for training and for prediction share."""
 
     suffixes: ClassVar[tuple[str, ...]] = TABULAR
@@ -42,7 +42,7 @@ class _Tables(CsvFormat, Preprocessor):
         """Return the partitions of the files."""
         return tables.partition(files, self.csv)
 
-    def _with_format(self, files: Sequence[Path | pa.Table]) -> tuple[Any, list[str]]:
+    def with_format(self, files: Sequence[Path | pa.Table]) -> tuple[Any, list[str]]:
         """Return these settings with the format of csv files that the user left out, and messages."""
         path = files[0]
         if isinstance(path, pa.Table):
@@ -60,7 +60,7 @@ class _Tables(CsvFormat, Preprocessor):
 
 
 @dataclass(frozen=True)
-class TablePreprocessor(_Tables):
+class TablePreprocessor(TableFormat):
     """Convert a table to typed columns. The fields are settings.
 
     Attributes:
@@ -111,13 +111,20 @@ class TablePreprocessor(_Tables):
             if both:
                 raise UsageError(f"column {both[0]!r} is in --{first} and in --{second}: leave it out of one")
 
+        for option in ("group", "split_column", "weight"):
+            name = getattr(self, option)
+            if name in self.target:
+                raise UsageError(
+                    f"column {name!r} is in --target and in --{option.replace('_', '-')}: leave it out of one"
+                )
+
     def infer(self, files: list[Path]) -> "tuple[TablePreprocessor, list[str]]":
         """Infer the format of csv files and the target, and check that the files have the columns that are named.
 
         Raises:
             DataError: a column is missing, or the target is unknown.
         """
-        settings, messages = self._with_format(files)
+        settings, messages = self.with_format(files)
         partitions = tables.partition(files, settings.csv)
         columns = partitions[0].columns
         if not settings.target:
@@ -143,20 +150,16 @@ class TablePreprocessor(_Tables):
                 if name not in columns:
                     hint = f"--{option} names another ({nearest_name(name, columns)})"
                     raise DataError(f"{partitions[0].name} has no column {name!r}", hint)
-        parts = {name for name in map(_part, (partition.name for partition in partitions)) if name is not None}
-        if len(parts) > 1 and None not in [_part(partition.name) for partition in partitions]:
+        if not settings.split_column and file_parts(partitions):
             messages.append("the names of the files say what they are for: train, val or test")
         return settings, messages
 
     def partition(self, files: Sequence[Path | pa.Table]) -> list[TablePartition]:
         """Return the partitions of the files, each with the part of its file: -1 if it is unknown."""
         partitions = super().partition(files)
-        parts = [_part(partition.name) for partition in partitions]
-        known = len(set(parts)) > 1 and None not in parts and 0 in parts and not self.split_column
-        return [
-            _Partition(**vars(partition), part=cast(int, part) if known else -1)
-            for partition, part in zip(partitions, parts, strict=True)
-        ]
+        unknown = [-1] * len(partitions)
+        parts = unknown if self.split_column else file_parts(partitions) or unknown
+        return [_Partition(**vars(one), part=part) for one, part in zip(partitions, parts, strict=True)]
 
     @property
     def _kept(self) -> set[str]:
@@ -274,41 +277,6 @@ def convert_rows(table: pa.Table, texts: Sequence[str] = ()) -> tuple[pa.Table, 
     return rows, {"columns": columns, "empty": empty}
 
 
-def line_stats(partition: TablePartition, chunk: tables.TableChunk) -> Stats:
-    """Return where the rows of a chunk are, and its damage, for `check_lines`."""
-    return {
-        "file": partition.name,
-        "unit": partition.unit,
-        "csv": partition.kind in ("range", "stream"),
-        "part": getattr(partition, "part", -1),
-        "first": partition.first,
-        "above": partition.above,
-        "lines": chunk.count,
-        "ragged": chunk.ragged,
-        "undecodable": chunk.undecodable,
-    }
-
-
-def check_lines(stats: Sequence[Stats], csv: CsvFormat) -> None:
-    """Raise DataError for the first row of a csv with a wrong number of cells or bytes in another encoding.
-
-    Args:
-        stats: results of `line_stats`, in order.
-        csv: format of the files.
-    """
-    above, file = 0, None
-    for chunk in stats:
-        if chunk["file"] != file:
-            above, file = chunk["above"], chunk["file"]
-        if chunk["undecodable"]:
-            line, byte = chunk["undecodable"]
-            raise tables.wrong_encoding(f"{file}, line {above + line + 1:,}", csv, byte)
-        if chunk["ragged"]:
-            line, count, wanted = chunk["ragged"]
-            raise ragged(f"{file}, line {above + line + 1:,}", count, wanted, "")
-        above += chunk["lines"]
-
-
 def check_weight(name: str, stats: ColumnStats) -> None:
     """Raise DataError unless a column has a weight of 0 or more in each row."""
     if stats.kind != "number" or stats.missing or stats.low is None or stats.low < 0 or not stats.high:
@@ -317,42 +285,8 @@ def check_weight(name: str, stats: ColumnStats) -> None:
         raise DataError(f"column {name!r} of --weight holds {what}, and a weight is a number of at least 0 in each row")
 
 
-def _part(name: str) -> int | None:
-    """Return the part that a file's name says, or None."""
-    match = _PART.fullmatch(name)
-    return PARTS[match[1].lower()] if match else None
-
-
-@dataclass(frozen=True)
-class TablePredictionPreprocessor(_Tables):
-    """Read raw tables for predictions: the input columns of a run, as they were read for training.
-
-    Attributes:
-        columns: input columns of the run.
-    """
-
-    columns: Any = ()
-
-    def infer(self, files: list[Path]) -> "tuple[TablePredictionPreprocessor, list[str]]":
-        """Infer the format of csv files."""
-        settings, messages = self._with_format(files)
-        return settings, messages
-
-    def read(self, partition: TablePartition) -> Iterator[Chunk]:
-        """Yield the input columns of a partition.
-
-        Raises:
-            DataError: a column is missing.
-        """
-        from raysq.problems.arrays.inputs import input_rows
-
-        columns: list[Column] = list(self.columns)
-        names = [column["name"] for column in columns if column["name"] in partition.columns]
-        texts = [column["name"] for column in columns if column["kind"] == "category" and column["name"] in names]
-        numbers = [name for name in names if name not in texts]
-        for chunk in tables.read(partition, texts, numbers, self.csv):
-            yield Chunk(input_rows(chunk.table, columns), line_stats(partition, chunk))
-
-    def validate_stats(self, stats: list[Stats]) -> None:
-        """Raise DataError for a damaged row."""
-        check_lines(stats, self.csv)
+def file_parts(partitions: Sequence[TablePartition]) -> list[int]:
+    """Return the part that each file's name says, or an empty list unless all say one, and one is to train on."""
+    matches = [_PART.fullmatch(partition.name) for partition in partitions]
+    parts = [PARTS[match[1].lower()] for match in matches if match]
+    return parts if len(parts) == len(matches) and 0 in parts and len(set(parts)) > 1 else []

@@ -17,7 +17,8 @@ from raysq.problems.arrays.input_specs import make_input_spec, unsolvable
 from raysq.problems.arrays.inputs import Input, make_inputs
 from raysq.problems.arrays.metadata import TableMetadata
 from raysq.problems.arrays.predict import predict
-from raysq.problems.arrays.preprocessor import TablePredictionPreprocessor, TablePreprocessor
+from raysq.problems.arrays.prediction_preprocessor import TablePredictionPreprocessor
+from raysq.problems.arrays.preprocessor import TablePreprocessor
 from raysq.problems.arrays.report import evaluation_details, evaluation_tables, sections
 from raysq.problems.arrays.sample import sample
 from raysq.problems.arrays.settings import TableSettings

@@ -1,0 +1,60 @@
+"""Raw rows for predictions: the input columns of a run, each of one type."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+
+from raysq.config import join_names
+from raysq.errors import DataError
+from raysq.problems.arrays import cells
+from raysq.problems.arrays.encode import dtype_of, sequences
+from raysq.problems.arrays.roles import Column
+
+
+def input_rows(table: pa.Table, columns: Sequence[Column]) -> pa.Table:
+    """Return the input columns of raw rows, each of one type: numbers float64, categories text, tensors as lists.
+
+    The result is the same for its own result.
+
+    Raises:
+        DataError: a column is missing, or its cells are of another kind than in the training rows.
+    """
+    missing = [column["name"] for column in columns if column["name"] not in table.column_names]
+    if missing:
+        raise DataError(
+            f"the rows lack column{'s' * (len(missing) > 1)} {join_names([repr(name) for name in missing])}; "
+            f"there are {join_names(table.column_names)}"
+        )
+    return pa.table({column["name"]: _input_column(table.column(column["name"]), column) for column in columns})
+
+
+def _input_column(values: pa.ChunkedArray, column: Column) -> pa.Array:
+    kind, array = cells.convert(values, text=column["kind"] == "category")
+    if column["kind"] == "category":
+        if kind in ("text", "empty"):
+            return array.cast(pa.large_string())
+    elif column["kind"] == "number":
+        if kind in ("number", "boolean", "text", "time", "empty"):
+            numbers = cells.numbers_of(array)
+            odd = np.flatnonzero(np.isnan(numbers) & array.is_valid().to_numpy(zero_copy_only=False))
+            if len(odd):
+                raise DataError(f"column {column['name']!r} holds {array[int(odd[0])].as_py()!r}, which is no number")
+            return pa.array(numbers, from_pandas=True)
+    elif column["kind"] == "sequence":
+        if kind == "empty" or (kind == "list" and pa.types.is_integer(array.type.value_type)):
+            return sequences(array)
+    elif kind in ("tensor", "list") and not array.null_count:
+        size = int(np.prod(column["shape"]))
+        flat = array
+        while pa.types.is_fixed_size_list(flat.type) or pa.types.is_large_list(flat.type):
+            flat = flat.flatten()
+        even = kind == "tensor" or bool((np.diff(array.offsets.to_numpy()) == size).all())
+        if even and len(flat) == size * len(array):
+            numbers = flat.to_numpy(zero_copy_only=False).astype(dtype_of(column))
+            return pa.FixedSizeListArray.from_arrays(pa.array(numbers), size)
+    wanted = {"category": "text or numbers", "number": "numbers", "sequence": "lists of ids"}
+    raise DataError(
+        f"column {column['name']!r} holds {values.type}, and the run takes "
+        + wanted.get(column["kind"], f"tensors of shape {tuple(column['shape'])}, one in each row")
+    )
