@@ -124,18 +124,18 @@ class ModelSpec:
             a large layer after them.
         size_defaults: `size_defaults(dataset, settings) -> settings` returns further defaults that depend on the size
             of the data set and on the other settings. None if no setting depends on the size.
-        digest: digest of the function's source; empty if `build` is a name or the source is unknown. It is computed
-            here, since a process of Ray has no source of a function of a notebook.
+        digest: digest of the function's source; empty if `build` is a name or the source is unknown. By default it is
+            computed here, since a process of Ray has no source of a function of a notebook.
     """
 
     build: str | Callable[..., Any]
     defaults: Mapping[str, Any] = field(default_factory=dict)
     xla: bool | Literal["keras_loop"] = True
     size_defaults: "Callable[[Dataset, Mapping[str, Any]], Mapping[str, Any]] | None" = None
-    digest: str = field(init=False, default="")
+    digest: str = ""
 
     def __post_init__(self) -> None:
-        if callable(self.build):
+        if callable(self.build) and not self.digest:
             with contextlib.suppress(OSError, TypeError):
                 source = inspect.getsource(self.build)
                 object.__setattr__(self, "digest", hashlib.sha256(source.encode()).hexdigest())

@@ -46,7 +46,7 @@ def backtest(
     *,
     folds: int = 4,
     data: str | Path | None = None,
-    model: str | None = None,
+    model: str | Callable[..., Any] | None = None,
     workers: int | tuple[int, int] | WorkerRange = 1,
     gpu: bool = False,
     seed: int = 0,

@@ -99,3 +99,36 @@ def sample_weights(examples: BatchSource) -> dict[str, np.ndarray]:
         factor = share / max(share.mean(), np.finfo(np.float32).tiny) if len(share) else share
         factors[name] = (factor if weights is None else factor * weights).astype(np.float32)
     return factors
+
+
+def input_signature(feed: BatchFeed, arguments: tuple[Any, ...], shapes: Any) -> Any:
+    """Return the specs of a compiled function's arguments for any number of steps.
+
+    Args:
+        feed: batch feed of the split.
+        arguments: arguments, of which the first is a result of `BatchFeed.batch` or one of its steps.
+        shapes: shape of the model's input, or a dict by name; None where the model has none.
+    """
+    signature = tf.nest.map_structure(
+        lambda array: tf.TensorSpec((None, *np.shape(array)[1:]) if np.ndim(array) else (), array.dtype), arguments
+    )
+    if feed.placed is None:
+        batch, *others = signature
+        signature = ({**batch, "x": _any_width(batch["x"], shapes)}, *others)
+    return signature
+
+
+def _any_width(specs: Any, shapes: Any) -> Any:
+    """Return the specs of x for batches in which x is as wide as the longest example.
+
+    Args:
+        specs: specs of x, one or a dict by name.
+        shapes: shape of the model's input, or a dict by name; None where the model has none.
+    """
+    if isinstance(specs, dict):
+        by_name = shapes if isinstance(shapes, dict) else {}
+        return {name: _any_width(spec, by_name.get(name)) for name, spec in specs.items()}
+    shape = tuple(shapes or (None,))[1:]
+    if None not in shape:
+        return specs
+    return tf.TensorSpec((*specs.shape[: specs.shape.rank - len(shape)], *shape), specs.dtype)

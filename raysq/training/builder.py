@@ -20,6 +20,7 @@ from raysq.training.model_source import (
     imported_digest,
     is_of_python,
 )
+from raysq.training.passed_models import PASSED, FunctionNotPassed, is_passed
 from raysq.training.user_code import describe, is_own, line_of
 
 
@@ -34,6 +35,8 @@ def find_model(problem: type[Problem[Any, Any]], model: str) -> ModelSpec:
         UsageError: the problem has no model of that name.
     """
     models = problem.models
+    if model in PASSED:
+        return PASSED[model].spec
     if is_own(model):
         return ModelSpec(model, xla=False)  # unknown whether XLA is faster; --set xla=true enables it
     if model not in models:
@@ -58,11 +61,16 @@ def load_builder(
     Raises:
         UsageError: there is no such function.
         SourceChanged: the function has another source.
+        FunctionNotPassed: the function was passed in Python to another process.
         TrustError: the builder is not trusted.
     """
-    if callable(build):
-        return build  # of a problem that the user has registered
+    if callable(build):  # of a problem that the user has registered, or passed in Python
+        if not _is_builder(build):
+            raise UsageError(f"model {build!r} is not a function written in Python, nor a class of Keras models")
+        return build
     path = build
+    if is_passed(path):
+        raise FunctionNotPassed.of(path)
     module, _, name = path.partition(":")
     if not trusted:
         raise trust.refusal("the configuration", path, find_module(module), folder)

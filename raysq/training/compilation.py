@@ -36,6 +36,7 @@ class Compilation:
             a value for each example. An `OutputMetric` holds one of these for one output.
         weighted_metrics: names of metrics that weigh examples as the data say; others weigh all alike.
         own_optimizer: whether the optimizer comes from a model that the user compiled.
+        penalized: whether the loss in an epoch's record includes penalties, such as of `add_loss`, as Keras's does.
         whole_batches: whether loss or metrics are the user's and may relate the rows of a batch to each other. They
             then receive batches without padding rows and without weights.
     """
@@ -45,6 +46,7 @@ class Compilation:
     metrics: Mapping[str, Any]
     weighted_metrics: tuple[str, ...] = ()
     own_optimizer: bool = False
+    penalized: bool = False
     whole_batches: bool = False
 
     @property

@@ -10,7 +10,7 @@ from raysq.training.batch_feed import Batch
 from raysq.training.compilation import Compilation
 from raysq.training.observed import per_example
 from raysq.training.outputs import match_outputs, pick
-from raysq.training.own_compilation import batch_loss
+from raysq.training.own_compilation import batch_loss, call_with_penalties
 
 Tensor = Any  # TensorFlow has no types
 
@@ -74,8 +74,11 @@ class ModelFunctions:
                 losses = self._losses(batch, prediction)
                 loss = tf.reduce_sum(losses["loss"] * weights) / total
                 if penalties:
+                    penalty = _sum_penalties(penalties)
                     # Every replica adds the same penalty and gradients are summed over replicas, so divide it.
-                    loss += tf.add_n([tf.cast(penalty, loss.dtype) for penalty in penalties]) / self.replicas
+                    loss += penalty / self.replicas
+                    if self.compilation.penalized:
+                        losses["loss"] += penalty
             else:
                 losses = {"loss": tf.fill(tf.shape(weights), loss)}
             loss = self.compilation.optimizer.scale_loss(loss)
@@ -87,12 +90,21 @@ class ModelFunctions:
 
     def predictions(self, batch: Batch) -> tuple[dict[str, Tensor], Tensor]:
         """Return the losses of each example and the predictions, without dropout; see `gradients`."""
-        raw = self.model(batch.x, training=False)
+        raw, penalties = self._call(batch.x)
         prediction = match_outputs(raw, batch.y, self.model)
         if self.compilation.losses is None:
             loss = tf.cast(batch_loss(self.model, batch, raw, training=False), tf.float32)
             return {"loss": tf.fill(tf.shape(tf.nest.flatten(raw)[0])[:1], loss)}, prediction
-        return self._losses(batch, prediction), prediction
+        losses = self._losses(batch, prediction)
+        if penalties:
+            losses["loss"] += _sum_penalties(penalties)
+        return losses, prediction
+
+    def _call(self, x: Any) -> tuple[Any, list[Tensor]]:
+        """Return the predictions without dropout, and the penalties that count in an epoch's record."""
+        if self.compilation.penalized:
+            return call_with_penalties(self.model, x)
+        return self.model(x, training=False), []
 
     def _stateless(self, trainable: list[Tensor], others: list[Tensor], batch: Batch) -> tuple[Any, ...]:
         """Call the model with given values of its variables.
@@ -131,4 +143,12 @@ class ModelFunctions:
             if name := self.compilation.loss_names.get(output):
                 losses[name] = values
             terms.append(values if loss.weight is None else values * loss.weight)
+        if not terms:  # only penalties are trained
+            return {"loss": tf.zeros(tf.shape(tf.nest.flatten(prediction)[0])[:1])}
         return {"loss": terms[0] if len(terms) == 1 else tf.add_n(terms), **losses}
+
+
+def _sum_penalties(penalties: list[Tensor]) -> Tensor:
+    """Return the float32 sum of penalties, which may have any shape."""
+    sums = [tf.cast(penalty, tf.float32) for penalty in penalties]
+    return tf.add_n([tf.reduce_sum(value) if value.shape.rank != 0 else value for value in sums])

@@ -71,3 +71,22 @@ def assign_all(strategy: tf.distribute.Strategy, variables: list[Any], values: l
         strategy.extended.update(
             variable, lambda target, new: target.assign(tf.cast(new, target.dtype)), args=(value,), group=False
         )
+
+
+def copy_from_chief(strategy: tf.distribute.Strategy, variables: list[Any]) -> None:
+    """Give all workers the chief's values of float variables, which a user's model may have set from anywhere.
+
+    Every worker must call it in the strategy's scope.
+    """
+    variables = [variable for variable in variables if tf.as_dtype(variable.dtype).is_floating]
+
+    def of_chief() -> list[Tensor]:
+        context = tf.distribute.get_replica_context()
+        is_chief = tf.equal(context.replica_id_in_sync_group, 0)
+        own = [tf.convert_to_tensor(variable.value) for variable in variables]
+        values = [tf.where(is_chief, value, tf.zeros_like(value)) for value in own]
+        return list(context.all_reduce(tf.distribute.ReduceOp.SUM, values))
+
+    values = tf.function(lambda: strategy.run(of_chief))()
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(strategy.experimental_local_results(value)[0])

@@ -14,6 +14,7 @@ from raysq.storage.json_files import Version, check_schema, read_json
 from raysq.storage.paths import check_name, home, newest_first
 from raysq.storage.trust import SIGNATURE, check_links, is_signed, sign
 from raysq.training.find_run import find_run, remove_run
+from raysq.training.passed_models import SOURCE_FILE, source_of
 from raysq.training.run_config import RunConfig
 from raysq.training.run_files import RunFiles
 from raysq.training.user_code import is_own
@@ -27,7 +28,8 @@ class Run(RunFiles):
     """A training run, stored in a directory.
 
     The directory holds `config.json`, `metrics.jsonl`, `checkpoints/`, `result.json`, `model.keras`, `history.png`,
-    and `assets/` where its problem has assets.
+    and `assets/` where its problem has assets. Where the model is a function that was passed in Python, its source is
+    in `model_source.py`.
 
     Attributes:
         directory: path of the run's directory.
@@ -117,6 +119,8 @@ class Run(RunFiles):
         values = asdict(config)
         signature = {SIGNATURE: sign(_PURPOSE, values)} if is_own(config.model) else {}
         write_json(directory / "config.json", {"format_version": FORMAT_VERSION, **values, **signature})
+        if (source := source_of(config.model, config.source_digest)) is not None:
+            (directory / SOURCE_FILE).write_text(source, encoding="utf-8")
         return cls(directory, config)
 
     @classmethod

@@ -13,6 +13,7 @@ from raysq.errors import DataError, TrustError, UsageError
 from raysq.storage.trust import refusal
 from raysq.training.keras_file import ForbiddenError, check_file, check_objects
 from raysq.training.model_source import SourceChanged, find_module, has_changed, import_changed, import_source
+from raysq.training.passed_models import FunctionNotPassed, is_passed
 from raysq.training.run import Run
 from raysq.training.run_config import RunConfig
 from raysq.training.user_code import is_own
@@ -156,12 +157,18 @@ def build_as_trained(run: Run, dataset: Dataset) -> Any:
     Raises:
         TrustError: the module may not be imported, and the saved model needs it or does not exist.
         SourceChanged: the source has changed, and the run has no `model.keras` yet.
+        FunctionNotPassed: the model is a function passed in Python to another process, and the run has no `model.keras`
+            yet.
     """
     try:
         return run.config.build(dataset)
     except TrustError:
         if not (run.directory / "model.keras").exists():
             raise foreign_model(run) from None
+        return load_saved(run, as_trained=True)
+    except FunctionNotPassed:
+        if not (run.directory / "model.keras").exists():
+            raise
         return load_saved(run, as_trained=True)
     except SourceChanged:
         if not (run.directory / "model.keras").exists():
@@ -186,6 +193,8 @@ def _import_classes(run: Run) -> str:
         An addition to the message about missing classes; empty where the import succeeded.
     """
     config = run.config
+    if is_passed(config.model):
+        return ""  # its classes are defined where it was, if they are
     module = config.model_spec().module
     if not is_own(config.model):
         if _is_of_extension(config):

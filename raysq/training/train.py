@@ -1,6 +1,6 @@
 """Train a run, in this process or in a worker group, after its settings and its data set are resolved."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from glob import glob
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from raysq.tasks import datasets
 from raysq.tasks.prepare import prepare
 from raysq.training.builder import find_model
 from raysq.training.keras_callbacks.identity import validate_callbacks
+from raysq.training.passed_models import model_name
 from raysq.training.run import Run
 from raysq.training.run_config import RunConfig, resolve_config
 from raysq.training.worker_range import WorkerRange
@@ -22,7 +23,7 @@ def train(
     task: str,
     *,
     data: str | Path | None = None,
-    model: str | None = None,
+    model: str | Callable[..., Any] | None = None,
     workers: int | tuple[int, int] | WorkerRange = 1,
     gpu: bool = False,
     seed: int = 0,
@@ -42,8 +43,9 @@ def train(
         task: name of a task.
         data: name or directory of a prepared data set. Defaults to the task's newest, which is prepared if there is
             none.
-        model: name of a model, or `package.module:function`. The function takes an `InputSpec` and keyword settings,
-            and returns a Keras model. A compiled model keeps its own loss, optimizer and metrics. Defaults to the
+        model: name of a model, `package.module:function`, or a function or class, also of a notebook or script. The
+            function takes an `InputSpec` and keyword settings, and returns a Keras model. A compiled model keeps its
+            own loss, optimizer and metrics. To continue an interrupted run, pass the same function. Defaults to the
             problem's default model.
         workers: number of workers. One worker trains in this process where the hardware allows it. Several train in
             a Ray Train worker group, which is kept for the next call for RAYSQ_KEEP_WORKERS seconds. A pair
@@ -80,6 +82,7 @@ def train(
         >>> run = raysq.train("jena", model="gru", settings={"units": 32, "epochs": 10})
         >>> run.result()["metrics"]["val_mae"]
     """
+    model = model_name(model)
     if WorkerRange.of(workers).most > 1:
         start_early(task, data=data, model=model)
     config = resolve(
@@ -117,6 +120,7 @@ def start_early(task: str, *, data: str | Path | None = None, model: str | None 
         ResourceError: Ray does not start.
     """
     problem = problems.get(tasks.get(task).problem)
+    model = model_name(model)
     find_model(problem, model or problem.default_model)
     if data is not None or datasets.dataset_directories(task):
         find_or_prepare(task, data)
@@ -129,7 +133,7 @@ def resolve(
     task: str,
     *,
     data: str | Path | None = None,
-    model: str | None = None,
+    model: str | Callable[..., Any] | None = None,
     seed: int = 0,
     settings: Mapping[str, Any] | None = None,
     workers: int | tuple[int, int] | WorkerRange = 1,
@@ -149,7 +153,7 @@ def resolve(
         UsageError: a name is unknown or a value is wrong.
         DataError: the data set cannot be used.
     """
-    model = model or problems.get(tasks.get(task).problem).default_model
+    model = model_name(model) or problems.get(tasks.get(task).problem).default_model
     dataset = find_or_prepare(task, data, quiet=quiet)
     config = resolve_config(task, model, dataset, seed, settings or {})
     if validate_splits:

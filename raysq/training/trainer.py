@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from raysq.errors import DataError, TrainingError
 from raysq.problems.specs import BatchSource, Objective, OutputMetric
-from raysq.training.batch_feed import Batch, BatchFeed
+from raysq.training.batch_feed import Batch, BatchFeed, input_signature
 from raysq.training.call_log import CallLog
 from raysq.training.compilation import (
     has_keras_loop,
@@ -28,8 +28,9 @@ from raysq.training.observed import for_metric, unobserved_marked
 from raysq.training.outputs import pick
 from raysq.training.own_compilation import compilation_of
 from raysq.training.replica_batches import ReplicaBatches, ReplicaInfo
-from raysq.training.replica_sums import ReplicaSums, assign_all, leave_sums_to_trainer
+from raysq.training.replica_sums import ReplicaSums, assign_all, copy_from_chief, leave_sums_to_trainer
 from raysq.training.settings import TrainSettings
+from raysq.training.user_code import is_own
 
 # Number of trainable parameters from which XLA also speeds up the optimizer.
 LARGE_MODEL = 1 << 20
@@ -84,6 +85,8 @@ class Trainer:
 
         replica_info = self._replica_info("/GPU:0" if on_gpu else "/CPU:0")
         self._parts = replica_info.replicas
+        if is_own(name) and self.replicas > self.local_replicas:
+            copy_from_chief(self.strategy, model.variables)
         self.compilation = compilation_of(model, name, objective, settings, self.total_steps, splits, self._parts)
         self.optimizer = self.compilation.optimizer
         self.optimizer.build(model.trainable_variables)
@@ -319,7 +322,7 @@ class Trainer:
         key = (body.__name__, split, np.shape(arguments[1])[-1] if len(arguments) > 1 else 0)
         if key not in self._functions:
             feed = self.batches.feeds[split]
-            signature = self._signature(feed, arguments)
+            signature = input_signature(feed, arguments, getattr(self.model, "input_shape", None))
             self._functions[key] = tf.function(lambda *args: body(feed, *args), input_signature=signature)
         try:
             return self._functions[key](*arguments)
@@ -329,18 +332,6 @@ class Trainer:
             raise TrainingError(
                 f"XLA cannot compile this model ({str(error).splitlines()[0]}): --set xla=false"
             ) from None
-
-    def _signature(self, feed: BatchFeed, arguments: tuple[Any, ...]) -> Any:
-        """Return the specs of arguments for any number of steps."""
-        signature = tf.nest.map_structure(
-            lambda array: tf.TensorSpec((None, *np.shape(array)[1:]) if np.ndim(array) else (), array.dtype),
-            arguments,
-        )
-        if feed.placed is None:
-            batch, *others = signature
-            shapes = getattr(self.model, "input_shape", None)
-            signature = ({**batch, "x": _any_width(batch["x"], shapes)}, *others)
-        return signature
 
     def barrier(self) -> None:
         """Wait until every worker has called this method."""
@@ -430,19 +421,3 @@ class Trainer:
                     f"there {values[name].shape}); --fresh starts anew"
                 )
             variable.assign(values[name])
-
-
-def _any_width(specs: Any, shapes: Any) -> Any:
-    """Return the specs of x for batches in which x is as wide as the longest example.
-
-    Args:
-        specs: specs of x, one or a dict by name.
-        shapes: shape of the model's input, or a dict by name; None where the model has none.
-    """
-    if isinstance(specs, dict):
-        by_name = shapes if isinstance(shapes, dict) else {}
-        return {name: _any_width(spec, by_name.get(name)) for name, spec in specs.items()}
-    shape = tuple(shapes or (None,))[1:]
-    if None not in shape:
-        return specs
-    return tf.TensorSpec((*specs.shape[: specs.shape.rank - len(shape)], *shape), specs.dtype)

@@ -3,7 +3,7 @@
 import contextlib
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from raysq.errors import RaysqError, UsageError
 from raysq.storage.paths import home
 from raysq.training.goal import Goal
 from raysq.training.open_trainer import ignored_settings
+from raysq.training.passed_models import model_name
 from raysq.training.run_config import RunConfig
 from raysq.training.train import find_or_prepare, resolve
 from raysq.training.user_code import is_own
@@ -39,7 +40,7 @@ def tune(
     task: str,
     *,
     data: str | Path | None = None,
-    model: str | None = None,
+    model: str | Callable[..., Any] | None = None,
     trials: int | None = None,
     workers_per_trial: int = 1,
     gpu: float = 0,
@@ -70,7 +71,8 @@ def tune(
     Args:
         task: name of a task.
         data: name or directory of a prepared data set. Defaults to the task's newest.
-        model: name of a model, or `package.module:function`; see `train`. Defaults to the task's model for searches.
+        model: name of a model, `package.module:function`, or a function; see `train`. Defaults to the task's model for
+            searches.
         trials: number of trials, of each generation where there are several. Defaults to 16, or to as many as the
             time allows if `time` is given alone.
         workers_per_trial: number of workers of a trial. One worker trains in the trial's process. Several form a Ray
@@ -128,7 +130,7 @@ def tune(
         check_population(searcher, workers_per_trial, refit, generations)
     seconds = None if time is None else durations.seconds(time, "--time")
     fixed = flat_settings(settings or {})
-    model = model or tasks.get(task).search_model or problems.get(tasks.get(task).problem).default_model
+    model = model_name(model) or tasks.get(task).search_model or problems.get(tasks.get(task).problem).default_model
     dataset = find_or_prepare(task, data, quiet=quiet)
     config = resolve(task, data=str(dataset.directory), model=model, seed=seed, settings=fixed, validate_splits=False)
     ignored: tuple[str, ...] = ()

@@ -23,6 +23,7 @@ CASES = {
     "gru": ("gru", {**SGD, "units": 4, "xla": "false"}),
     "penalty": ("training.own_models:penalized", {**SGD, "clipnorm": 0.3}),
     "own": ("training.own_models:clipping", {**SMALL, "epochs": 2, "batch_size": 13, "eval_batch_size": 37}),
+    "unequal": ("training.own_models:unequal", {**SGD, "epochs": 1}),
     "host": ("dense", {**SGD, "batch_size": 7}),
     "diverging": ("dense", {**SGD, "learning_rate": 1e30}),
     "dropout": ("dense", {**ONE, "dropout": 0.3}),
@@ -61,7 +62,7 @@ def by_workers(tmp_path_factory):
         (folder / name).mkdir()
         return folder / name, {one: configs[one] for one in names}
 
-    rounded = ("dense", "gru", "penalty", "own", "host", "gaps", "text")
+    rounded = ("dense", "gru", "penalty", "own", "unequal", "host", "gaps", "text")
     masked = ("dropout", "moving")
     # One worker gathers in the graph what several gather on the host. Loops and embeddings under two devices:
     # tests/problems/text_classification/test_replicas.py.

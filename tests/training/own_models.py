@@ -1,8 +1,10 @@
 """Models of a person's own, as `--model package.module:function` takes them."""
 
+import json
 import os
 
 import keras
+import numpy as np
 
 
 def compiled(inputs, *, units: int = 4):
@@ -198,6 +200,14 @@ def accumulating(inputs):
     return _compiled(inputs, optimizer=keras.optimizers.SGD(0.1, gradient_accumulation_steps=2))
 
 
+def unequal(inputs):
+    """Weights that are set in the function, others on every worker; those of the chief count."""
+    model = _plain(inputs)
+    rank = json.loads(os.environ.get("TF_CONFIG", '{"task": {"index": 0}}'))["task"]["index"]
+    model.set_weights([np.full(weight.shape, 0.01 + rank, np.float32) for weight in model.get_weights()])
+    return model
+
+
 # ---- settings
 
 
@@ -278,6 +288,11 @@ def stateful(inputs):
     return keras.Sequential([keras.layers.GRU(4, stateful=True), keras.layers.Dense(inputs.outputs)])
 
 
+def ragged(inputs):
+    x = keras.Input((None, inputs.shape[1]), ragged=True)
+    return keras.Model(x, keras.layers.Dense(inputs.outputs)(keras.layers.GlobalAveragePooling1D()(x)))
+
+
 def fixed_batch(inputs):
     return keras.Sequential(
         [keras.Input(inputs.shape, batch_size=16), keras.layers.Flatten(), keras.layers.Dense(inputs.outputs)]
@@ -325,14 +340,6 @@ def own_train_step(inputs):
 
 def own_tracker(inputs):
     return _of(Tracking, inputs)
-
-
-def loss_weights(inputs):
-    return _compiled(inputs, loss_weights=[1000.0])
-
-
-def weighted_metrics(inputs):
-    return _compiled(inputs, weighted_metrics=["mae"])
 
 
 def several_losses(inputs):

@@ -16,6 +16,7 @@ from raysq.training import checkpoint
 from raysq.training.callbacks import TrainingCallbacks
 from raysq.training.open_trainer import ignored_settings, open_trainer
 from raysq.training.own_compilation import compilation_of
+from raysq.training.own_losses import own_loss
 from raysq.training.run import Run
 from raysq.training.run_config import resolve_config
 from raysq.training.runtime import configure
@@ -166,6 +167,7 @@ REFUSED = {
     "dictionary": "gives its output in a dict",
     "leaves": r"leaves. cannot be built: SystemExit: enough \(.*own_models.py",
     "stateful": "keeps a state from batch to batch",
+    "ragged": "takes ragged or sparse inputs",
     "fixed_batch": r"has a batch size of its own \(16\)",
     "every_row": r"it gives \(4, 12, 1\), and what is predicted has shape \(4, 1\)",
     "no_axis": r"it gives \(4,\), and what is predicted has shape \(4, 1\)",
@@ -173,9 +175,7 @@ REFUSED = {
     "weightless": "no trainable weights",
     "own_train_step": "its class Stepping has a train_step of its own",
     "own_tracker": r"updates metrics itself \(tracker\)",
-    "loss_weights": "compiled with loss_weights",
-    "weighted_metrics": "compiled with weighted_metrics",
-    "several_losses": "compiled with 2 losses",
+    "several_losses": "compiled with loss of 2 entries, and has one output: give it by itself",
     "sum_loss": "has reduction='sum'",
     "one_number_loss": r"its loss batch_error gives values of shape \(\) for 4 examples",
     "no_loss": "compiled without a loss",
@@ -193,6 +193,23 @@ def test_what_cannot_be_trained_is_one_line(data, tmp_path, model):
     with pytest.raises(UsageError, match=REFUSED[model]) as raised:
         open_trainer(run, data)
     assert len(str(raised.value)) < 600 and "\n" not in str(raised.value)
+
+
+def test_a_loss_of_masked_predictions_is_refused():
+    prediction = keras.ops.zeros((4, 3, 1))
+    arguments = {"mask": False, "weighted": False}
+    own_loss("mse", OWN + "masked", keras.ops.zeros((4, 3, 1)), prediction, **arguments)
+    prediction._keras_mask = keras.ops.ones((4, 3), "bool")
+    with pytest.raises(UsageError, match="predictions carry the mask of its inputs"):
+        own_loss("mse", OWN + "masked", keras.ops.zeros((4, 3, 1)), prediction, **arguments)
+
+
+def test_a_mean_over_weights_is_refused_where_examples_have_weights():
+    loss = keras.losses.MeanSquaredError(reduction="mean_with_sample_weight")
+    values = keras.ops.zeros((4, 1))
+    own_loss(loss, OWN + "mean", values, values, mask=False, weighted=False)
+    with pytest.raises(UsageError, match="has reduction='mean_with_sample_weight'"):
+        own_loss(loss, OWN + "mean", values, values, mask=False, weighted=True)
 
 
 def plain(data, model, **settings):

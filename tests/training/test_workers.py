@@ -12,7 +12,7 @@ from raysq.training.goodput import read_attempts
 @pytest.mark.parametrize(
     ("workers", "case"),
     [
-        *(("2", case) for case in ("dense", "gru", "penalty", "own", "host", "gaps", "text")),
+        *(("2", case) for case in ("dense", "gru", "penalty", "own", "unequal", "host", "gaps", "text")),
         *(("2 devices", case) for case in ("dense", "penalty", "own", "host", "gaps")),
         *(("2 of 2 devices", case) for case in ("dense", "host")),
         *(("3", case) for case in ("penalty", "host")),

@@ -1,4 +1,4 @@
-"""What Ray's processes need of the driver to find its modules, its home, and the tasks and problems it registered."""
+"""What Ray's processes need of the driver: its modules, its home, and the tasks, problems and models it was given."""
 
 import os
 import pickletools
@@ -9,6 +9,7 @@ from typing import Self
 from raysq import problems, tasks
 from raysq.storage.paths import home
 from raysq.training.model_source import own_source_digest
+from raysq.training.passed_models import PASSED
 
 
 @dataclass(frozen=True)
@@ -22,8 +23,8 @@ class DriverContext:
         folder: current folder.
         paths: `sys.path`.
         home: RAYSQ_HOME.
-        registered: pickled tasks and problems that were registered by a call. Classes of a script or notebook are
-            pickled by value, those of modules by reference.
+        registered: pickled tasks and problems that were registered by a call, and model functions that were passed.
+            Classes and functions of a script or notebook are pickled by value, those of modules by reference.
         sources: digest of the sources of these modules, which the processes import. Installed packages are left out.
     """
 
@@ -38,7 +39,7 @@ class DriverContext:
         """Return the context of this process."""
         from ray import cloudpickle
 
-        registered = cloudpickle.dumps((problems.REGISTRY.registered, tasks.REGISTRY.registered))
+        registered = cloudpickle.dumps((problems.REGISTRY.registered, tasks.REGISTRY.registered, PASSED))
         # A reference holds the module's name as a string.
         names = {argument for _, argument, _ in pickletools.genops(registered) if isinstance(argument, str)}
         return cls(os.getcwd(), tuple(sys.path), str(home()), registered, own_source_digest(names))
@@ -52,6 +53,7 @@ class DriverContext:
         if os.path.isdir(self.folder):
             os.chdir(self.folder)
         sys.path += [path for path in self.paths if path not in sys.path and os.path.isdir(path)]
-        of_problems, of_tasks = cloudpickle.loads(self.registered)
+        of_problems, of_tasks, passed = cloudpickle.loads(self.registered)
         problems.REGISTRY.registered.update(of_problems)
         tasks.REGISTRY.registered.update(of_tasks)
+        PASSED.update(passed)

@@ -1,0 +1,133 @@
+"""Models that are functions passed in Python: named with their source, continued when passed again, sent to workers."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+from training.series import SMALL, write_series
+
+import raysq
+from raysq.cli import main
+from raysq.errors import UsageError
+from raysq.inference.predictor import load
+from raysq.training import passed_models
+from raysq.training.backends.driver_context import DriverContext
+from raysq.training.passed_models import PASSED, model_name
+
+SETTINGS = {**SMALL, "epochs": 1, "steps_per_epoch": 2}
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return write_series(tmp_path_factory.mktemp("data") / "waves", rows=600).directory
+
+
+@pytest.fixture(autouse=True)
+def forgotten():
+    """Functions that a test passes are forgotten afterwards, as by another process."""
+    yield
+    PASSED.clear()
+
+
+def builder(units: int = 4, activation: str = "relu"):
+    """A function inside of a function, as those of a notebook are known to its process alone."""
+
+    def layer():
+        return keras.layers.Dense(units, activation)
+
+    def build(inputs, *, outer: bool = False):
+        return keras.Sequential(
+            [keras.Input(inputs.shape), keras.layers.Flatten(), layer(), keras.layers.Dense(inputs.outputs)]
+        )
+
+    return build
+
+
+def of_no_file():
+    names = {"__name__": "__main__"}
+    exec("def build(inputs): pass", names)
+    return names["build"]
+
+
+def importable(inputs):
+    return keras.Sequential([keras.Input(inputs.shape), keras.layers.Flatten(), keras.layers.Dense(inputs.outputs)])
+
+
+def test_a_run_has_the_source_and_is_found_again(data):
+    run = raysq.train("jena", data=data, model=builder(), settings=SETTINGS)
+    assert run.config.model == "<python>:build" and run.name.startswith("jena-build-")
+    source = (run.directory / "model_source.py").read_text()
+    assert "def build(inputs, *, outer: bool = False):" in source and "def layer():" in source
+    assert "units = 4" in source and "activation = 'relu'" in source
+    assert run.config.source_digest == json.loads((run.directory / "config.json").read_text())["source_digest"] != ""
+    assert raysq.train("jena", data=data, model=builder(), settings=SETTINGS).directory == run.directory
+    for changed in (builder(5), builder(activation="tanh")):
+        assert raysq.train("jena", data=data, model=changed, settings=SETTINGS).directory != run.directory
+
+
+def test_a_run_predicts_and_is_evaluated_without_the_function(data):
+    run = raysq.train("jena", data=data, model=builder(), settings=SETTINGS)
+    x = np.linspace(0, 1, 24 * 14).reshape(1, 24, 14)[:, ::2].astype(np.float32)
+    before = load(run).model(x).numpy()
+    figures = raysq.evaluate(run.directory)
+    PASSED.clear()
+    assert np.array_equal(load(run.directory).model(x).numpy(), before)
+    assert raysq.evaluate(run.directory) == figures
+
+
+def test_an_interrupted_run_goes_on_when_the_function_is_passed_again(data, capsys):
+    run = raysq.train("jena", data=data, model=builder(), settings=SETTINGS)
+    result = run.result()["metrics"]
+    for name in ("result.json", "model.keras"):
+        (run.directory / name).unlink()
+    PASSED.clear()
+    arguments = ["train", "jena", "--data", str(data), "--model", "<python>:build"]
+    assert main(arguments) == 2
+    assert "was passed in Python: pass it again, as in raysq.train(TASK, model=build)" in capsys.readouterr().err
+    with pytest.raises(UsageError, match="pass it again"):
+        raysq.evaluate(run.directory)
+    again = raysq.train("jena", data=data, model=builder(), settings=SETTINGS)
+    assert again.directory == run.directory and again.result()["metrics"] == result
+
+
+def test_a_function_of_a_module_has_the_name_of_the_command_line():
+    assert model_name(importable) == f"{__name__}:importable" and not PASSED
+
+
+def test_processes_of_ray_receive_the_function():
+    name = model_name(builder(7))
+    digest = PASSED[name].spec.digest
+    context = DriverContext.current()
+    PASSED.clear()
+    context.enter()
+    assert PASSED[name].spec.digest == digest
+    model = PASSED[name].spec.build(raysq.InputSpec((3, 2), 1))
+    assert model.layers[1].units == 7
+
+
+def test_constants_and_arrays_are_part_of_the_source():
+    def of(values, matrix):
+        def build(inputs):
+            return values, matrix, np
+
+        return PASSED[model_name(build)].source
+
+    first = of([1, 2], np.arange(3))
+    assert "values = [1, 2]" in first and "matrix = ...  # ndarray, sha256 " in first and "numpy" not in first
+    assert of([1, 2], np.arange(3)) == first
+    assert of([1, 3], np.arange(3)) != first != of([1, 2], np.arange(3.0))
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        (lambda inputs: None, "model is a lambda, which has no name"),
+        (3, "must be a name, or a function .* received 3"),
+        (of_no_file(), "source of build cannot be read"),
+    ],
+)
+def test_what_has_no_name_or_source_is_refused(model, message):
+    with pytest.raises(UsageError, match=message):
+        passed_models.model_name(model)
+    assert not PASSED
