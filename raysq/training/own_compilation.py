@@ -192,6 +192,11 @@ def _validate_optimizer(optimizer: keras.Optimizer, name: str, replicas: int) ->
             f"model {name!r}: its optimizer keeps averages of the weights (use_ema) that only Keras's fit puts in "
             f"their place at the end: set ema_overwrite_frequency, or leave use_ema out"
         )
+    if replicas > 1 and getattr(inner, "use_ema", False):
+        raise UsageError(
+            f"model {name!r}: its optimizer keeps averages of the weights (use_ema), which Keras cannot put in their "
+            f"place on several workers or devices: leave use_ema out, or train with one"
+        )
     if replicas > 1 and getattr(inner, "gradient_accumulation_steps", None):
         raise UsageError(
             f"model {name!r}: its optimizer's gradient_accumulation_steps are for one worker: raise batch_size instead"

@@ -201,10 +201,13 @@ def scheduled_optimizer():
 def adam_with_decay():
     import keras
 
-    return plain(
-        keras.layers.Dense(8, "tanh"),
-        optimizer=keras.optimizers.AdamW(0.01, weight_decay=0.1, use_ema=True, ema_overwrite_frequency=2),
-    )
+    return plain(keras.layers.Dense(8, "tanh"), optimizer=keras.optimizers.AdamW(0.01, weight_decay=0.1))
+
+
+def averages_of_weights():
+    import keras
+
+    return plain(optimizer=keras.optimizers.SGD(0.05, use_ema=True, ema_overwrite_frequency=2))
 
 
 def weight_of_the_loss():
@@ -305,6 +308,7 @@ CASES = {
     "weight of the loss": Case(weight_of_the_loss),
     "scheduled optimizer": Case(scheduled_optimizer),
     "adam with decay": Case(adam_with_decay),
+    "averages of weights": Case(averages_of_weights, two=False),
     "flags of the loop": Case(flags_of_the_loop),
     "classes": Case(classes, "classes"),
     "compute_loss": Case(compute_loss, two=False),

@@ -17,6 +17,7 @@ TWO = [name for name, case in CASES.items() if case.two]
 REFUSED = {
     "compute_loss": "compute_loss of its class Own gives one number for all that it sees, which is not exact for 2",
     "compute_loss, weights": "compute_loss of its class Own gives one number for all that it sees",
+    "averages of weights": "averages of the weights .use_ema., which Keras cannot put in their place on several",
     "added loss": "penalties on activations .* where batches of evaluations divide over the 2 workers",
     "only added losses": "penalties on activations .* where batches of evaluations divide over the 2 workers",
 }
