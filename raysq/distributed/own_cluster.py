@@ -49,6 +49,14 @@ def remember() -> None:
             _processes = found
 
 
+def workers() -> list[Process]:
+    """Return the running processes of this process's own Ray other than its servers; none if it joined its cluster."""
+    if options() is None or _started is None:
+        return []
+    servers = [info.process.pid for infos in _started[0].all_processes.values() for info in infos]
+    return [process for process in processes.descendants(servers) if process.pid not in servers]
+
+
 def shut_down() -> None:
     """End this process's own Ray, though some of its servers have ended already or do not answer."""
     global _auto_connect

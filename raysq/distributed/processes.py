@@ -29,6 +29,12 @@ def find(pid: int) -> Process | None:
     return None if fields is None or fields[0] in "ZX" else Process(pid, int(fields[19]))
 
 
+def is_stopped(process: Process) -> bool:
+    """Return whether a process is stopped by a signal or a debugger."""
+    fields = _fields(process.pid)
+    return fields is not None and fields[0] in "Tt" and int(fields[19]) == process.started
+
+
 def descendants(pids: Collection[int]) -> list[Process]:
     """Return the running processes that these started, and those that they started in turn."""
     children: dict[int, list[Process]] = {}

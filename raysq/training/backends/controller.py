@@ -17,11 +17,13 @@ from typing import Any
 
 import ray
 from ray._private import worker as _worker
+from ray.exceptions import RayActorError
 from ray.train import FailureConfig, LoggingConfig, RunConfig, ScalingConfig
 from ray.train.backend import Backend, BackendConfig
 from ray.train.v2._internal.callbacks import DatasetsCallback, WorkingDirectorySetupCallback
 from ray.train.v2._internal.callbacks.placement_group_callback import PlacementGroupCleanerCallback
 from ray.train.v2._internal.callbacks.preemption_callback import PreemptionCallback
+from ray.train.v2._internal.exceptions import WorkerGroupStartupFailedError
 from ray.train.v2._internal.execution.callback import WorkerGroupCallback
 from ray.train.v2._internal.execution.controller import TrainController
 from ray.train.v2._internal.execution.controller.controller import TrainControllerLoopIterationResult
@@ -203,6 +205,19 @@ class _WorkerGroup(WorkerGroup):
     def __init__(self, train_run_context: Any, *arguments: Any, **options: Any):
         super().__init__(train_run_context, *arguments, **options)
         self._worker_group_start_timeout_s = train_run_context.backend_config.start_seconds
+
+    def _start(self) -> None:
+        try:
+            super()._start()
+        except Exception as error:
+            # A worker that ends after the others have their contexts leaves Ray Train with a group that it neither
+            # keeps nor ends, and whose CPUs no later group would get.
+            if self.has_started():
+                self._worker_group_state.shutdown()
+                self._clear_state()
+            if isinstance(error, RayActorError):
+                raise WorkerGroupStartupFailedError("a worker ended while the group started") from error
+            raise
 
     def _create_placement_group(self, *arguments: Any, **options: Any) -> Any:
         handle = super()._create_placement_group(*arguments, **options)

@@ -1,10 +1,11 @@
-"""End processes of a worker group on any node, stopped ones too."""
+"""Find stopped processes of a worker group on any node, and end processes, stopped ones too."""
 
 import contextlib
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
-from raysq.distributed import processes
+from raysq.distributed import own_cluster, processes
 from raysq.training.backends.group_events import Member
 
 _SECONDS = 20.0  # less than the silence for which the driver itself would count as cut off
@@ -16,6 +17,21 @@ def end(members: Mapping[Member, int]) -> None:
     Args:
         members: the processes, and the moments of their starts as in `processes.Process`; 0 where that is unknown.
     """
+    _on_nodes(end_here, members)
+
+
+def stopped(members: Mapping[Member, int]) -> list[Member]:
+    """Return the processes that are stopped by a signal. Those of a node that does not answer are not among them.
+
+    Args:
+        members: see `end`.
+    """
+    found = _on_nodes(stopped_here, members)
+    return [member for member in members if member.pid in found.get(member.node, ())]
+
+
+def _on_nodes(function: Callable[[Mapping[int, int]], Any], members: Mapping[Member, int]) -> dict[str, Any]:
+    """Call a function with the processes of each node on that node, and return the results of the nodes that answer."""
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
@@ -23,25 +39,45 @@ def end(members: Mapping[Member, int]) -> None:
     for member, started in members.items():
         pids.setdefault(member.node, {})[member.pid] = started
     own = ray.get_runtime_context().get_node_id()
-    end_here(pids.pop(own, {}))
-    tasks = []
+    results = {own: function(pids.pop(own, {}))}
+    tasks = {}
     for node, numbers in pids.items():
         strategy = NodeAffinitySchedulingStrategy(node, soft=False)
-        remote = ray.remote(num_cpus=0, max_retries=0, scheduling_strategy=strategy)(end_here)
-        tasks.append(remote.remote(numbers))
+        remote = ray.remote(num_cpus=0, max_retries=0, scheduling_strategy=strategy)(function)
+        tasks[remote.remote(numbers)] = node
     if tasks:
-        done, unanswered = ray.wait(tasks, num_returns=len(tasks), timeout=_SECONDS)
+        done, unanswered = ray.wait([*tasks], num_returns=len(tasks), timeout=_SECONDS)
         for task in unanswered:  # else it would run once the node is back
             ray.cancel(task)
         for task in done:
             with contextlib.suppress(Exception):  # the node was lost, and its processes with it
-                ray.get(task)
+                results[tasks[task]] = ray.get(task)
+    return results
 
 
 def end_here(pids: Mapping[int, int]) -> None:
     """End Ray's processes with these numbers on this node, but none that started at another moment."""
+    processes.end(_workers(pids))
+
+
+def stopped_here(pids: Mapping[int, int]) -> list[int]:
+    """Return which of Ray's processes with these numbers on this node are stopped."""
+    return [process.pid for process in _workers(pids) if processes.is_stopped(process)]
+
+
+def end_stopped_starts() -> None:
+    """End the stopped processes among the workers of this process's own Ray.
+
+    A worker that is stopped before its group knows its number is not a member yet.
+    """
+    found = [process for process in own_cluster.workers() if processes.is_stopped(process) and _is_of_ray(process.pid)]
+    processes.end(found)
+
+
+def _workers(pids: Mapping[int, int]) -> list[processes.Process]:
+    """Return Ray's processes with these numbers on this node that started at these moments."""
     found = [processes.find(pid) for pid in pids if _is_of_ray(pid)]
-    processes.end([process for process in found if process and pids[process.pid] in (0, process.started)])
+    return [process for process in found if process and pids[process.pid] in (0, process.started)]
 
 
 def _is_of_ray(pid: int) -> bool:

@@ -1,6 +1,7 @@
 """Monitor of a worker group in the driver: it ends workers that no longer answer, and says what was lost."""
 
 import contextlib
+import math
 import os
 import threading
 import time
@@ -20,6 +21,8 @@ from raysq.training.backends.heartbeat import Beat
 SILENCE_SECONDS = 50.0
 # Starting a process, and loading libraries from a slow file system, may take minutes.
 _PROCESS_SECONDS = 300.0
+# Interval at which processes that start, and are silent, are looked at.
+_STOPPED_SECONDS = 10.0
 # The first calls of a name trace and compile, or are the first evaluation of a large split.
 _FIRST_CALL_SECONDS = 3600.0
 # A machine that others use too may slow a call down to a third.
@@ -43,10 +46,14 @@ class _Watch:
     waiting: float = 0.0
     ended: bool = False
 
+    @property
+    def is_starting(self) -> bool:
+        """Whether the process may still load its libraries."""
+        return not (self.beat.is_ready or self.ended)
+
     def excess(self, start_seconds: float) -> float:
         """Return the seconds of silence beyond those allowed, negative within them."""
-        is_starting = not (self.beat.is_ready or self.ended)
-        return self.silence - (start_seconds if is_starting else SILENCE_SECONDS)
+        return self.silence - (start_seconds if self.is_starting else SILENCE_SECONDS)
 
 
 class GroupMonitor:
@@ -173,16 +180,19 @@ class GroupMonitor:
     def _judge(self, tick: float) -> None:
         """End the workers that keep the group from going on."""
         excess = {member: watch.excess(self._start_seconds) for member, watch in self._watches.items()}
-        silent = [member for member in excess if excess[member] > 0]
+        stopped = self._stopped(tick)
+        silent = [member for member in excess if excess[member] > 0 or member in stopped]
         is_starting = not (self._watches or self._events.is_waiting) and self._events.starts == self._starts
         self._starts, self._starting = self._events.starts, self._starting + tick if is_starting else 0.0
+        if _is_due(self._starting, tick):
+            end_processes.end_stopped_starts()  # the restart that follows is told
         if self._starting > self._start_seconds:
             self._lost = GroupLost(f"the workers did not start in {self._start_seconds:g} s")
         elif any(self._watches[member].ended for member in silent):
             self._lost = GroupLost(f"lost workers were not replaced in {SILENCE_SECONDS:g} s")
         elif silent:
             # Those that fell silent with the first one, in another second, are ended with it.
-            silent = [member for member in excess if excess[member] > -2 * _MAX_TICK]
+            silent = [member for member in excess if excess[member] > -2 * _MAX_TICK or member in stopped]
             names, has = ", ".join(map(str, silent)), "has" if len(silent) == 1 else "have"
             seconds = min(self._watches[member].silence for member in silent)
             self._end_workers(silent, f"{names} {has} not answered for {int(seconds)} s")
@@ -190,6 +200,14 @@ class GroupMonitor:
             waiting = min(watch.waiting for watch in self._watches.values())
             if waiting > limit:
                 self._end_workers(list(self._watches), f"no worker has finished its steps for {waiting:.0f} s")
+
+    def _stopped(self, tick: float) -> list[Member]:
+        """Return the workers that were stopped while they load their libraries, when silence alone tells nothing."""
+        watches = {member: watch for member, watch in self._watches.items() if watch.is_starting}
+        due = {member: watch.beat.started for member, watch in watches.items() if _is_due(watch.silence, tick)}
+        with contextlib.suppress(*_unreachable()):
+            return end_processes.stopped(due) if due else []
+        return []
 
     def _call_limit(self) -> float | None:
         """Return the seconds after which a call that all workers are in hangs, or None if not all are in one.
@@ -233,6 +251,12 @@ def _unreachable() -> tuple[type[Exception], ...]:
     from ray.exceptions import RayError
 
     return (RayError, RuntimeError, AttributeError)
+
+
+def _is_due(silence: float, tick: float) -> bool:
+    """Return whether to look at a silent process: after `SILENCE_SECONDS`, and from then on at an interval."""
+    beyond = silence - SILENCE_SECONDS
+    return beyond > 0 and math.ceil(beyond / _STOPPED_SECONDS) > math.ceil((beyond - tick) / _STOPPED_SECONDS)
 
 
 def _read_beat(member: Member) -> Beat | None:

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from raysq.distributed import cluster_values, processes
+from raysq.distributed import cluster_values, own_cluster, processes
 from raysq.training.backends import end_processes, group_monitor, heartbeat
 from raysq.training.backends.group_events import GroupEvents, Member
 
@@ -29,6 +29,28 @@ def child():
 def test_a_stopped_worker_ends(child):
     end_processes.end_here({child.pid: processes.find(child.pid).started})
     assert child.wait(10) == -signal.SIGKILL
+
+
+def test_stopped_workers_are_found_and_no_others(child, monkeypatch):
+    import ray
+
+    monkeypatch.setattr(ray, "get_runtime_context", lambda: SimpleNamespace(get_node_id=lambda: "own"))
+    stopped = Member(0, "own", child.pid)
+    later = Member(2, "own", child.pid)
+    with subprocess.Popen(["ray::worker", "60"], executable="/bin/sleep") as running:
+        members = {stopped: processes.find(child.pid).started, Member(1, "own", running.pid): 0}
+        assert end_processes.stopped(members) == [stopped]
+        assert end_processes.stopped({later: processes.find(child.pid).started - 1}) == []
+        running.kill()
+
+
+def test_a_worker_of_the_own_ray_that_is_stopped_before_it_is_a_member_ends(child, monkeypatch):
+    with subprocess.Popen(["ray::worker", "60"], executable="/bin/sleep") as running:
+        own = [processes.find(process.pid) for process in (child, running)]
+        monkeypatch.setattr(own_cluster, "workers", lambda: own)
+        end_processes.end_stopped_starts()
+        assert child.wait(10) == -signal.SIGKILL and running.poll() is None
+        running.kill()
 
 
 def test_a_later_process_with_the_number_of_a_worker_is_spared(child):

@@ -31,9 +31,13 @@ class Group:
         self.beats: dict[Member, Beat] = {}
         self.said: list[str] = []
         self.ended: dict[Member, int] = {}
+        self.stopped: list[Member] = []
         monkeypatch.setattr(group_monitor, "_read_beat", self.beats.get)
         monkeypatch.setattr(group_monitor.cluster_values, "get", lambda key: None)
         monkeypatch.setattr(group_monitor.end_processes, "end", self.ended.update)
+        monkeypatch.setattr(
+            group_monitor.end_processes, "stopped", lambda members: [m for m in members if m in self.stopped]
+        )
         self.monitor = GroupMonitor(self.events, lambda event: self.said.append(event.text), 100.0)
         self.start()
 
@@ -111,6 +115,24 @@ def test_loading_libraries_may_silence_a_worker_for_as_long_as_its_start(group):
     assert not group.ended
     group.pass_time(1)
     assert group.said == ["worker 0 (process 10), worker 1 (process 11) have not answered for 401 s"]
+
+
+def test_a_worker_that_is_stopped_while_it_loads_libraries_is_noticed_at_once(group):
+    group.stopped = [MEMBERS[1]]
+    group.pass_time(2, MEMBERS, is_ready=False)
+    group.pass_time(50, MEMBERS[:1], is_ready=False)
+    assert not group.ended
+    group.pass_time(1, MEMBERS[:1], is_ready=False)
+    assert group.ended == {MEMBERS[1]: 11}
+    assert group.said == ["worker 1 (process 11) has not answered for 51 s"]
+
+
+def test_a_worker_that_is_stopped_later_is_looked_at_again(group):
+    group.pass_time(2, MEMBERS, is_ready=False)
+    group.pass_time(55, MEMBERS[:1], is_ready=False)
+    group.stopped = [MEMBERS[1]]
+    group.pass_time(6, MEMBERS[:1], is_ready=False)
+    assert group.ended == {MEMBERS[1]: 11}
 
 
 def test_a_call_that_hangs_ends_all(group):

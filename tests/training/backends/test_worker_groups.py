@@ -14,10 +14,12 @@ from raysq.distributed import idle
 from raysq.errors import Interrupted, UsageError
 from raysq.training.backends import controller, worker_groups
 from raysq.training.backends.driver_context import DriverContext
+from raysq.training.backends.group_events import GroupEvents
 from raysq.training.backends.worker_groups import GroupKey, WorkerGroup
 from raysq.training.worker_range import WorkerRange
 
 DRIVER = DriverContext("/folder", (), "/home", b"", "")
+WORKER_GROUP = WorkerGroup  # the fixture replaces it
 KEY = GroupKey(WorkerRange(2, 2), 0, 1, 3, True, False, ("", ""), (), DRIVER, "session")
 
 
@@ -159,3 +161,34 @@ def test_a_job_is_sent_to_later_workers_until_it_is_stopped(monkeypatch):
     group._on_start([late])
     assert not late.jobs
     group.stop()
+
+
+@pytest.mark.usefixtures("cluster")
+def test_a_group_gives_its_cpus_back_where_a_worker_ends_before_it_gets_its_function(monkeypatch):
+    """Ray Train would neither keep nor end such a group."""
+    import ray
+    from ray.train.v2._internal.execution.callback import WorkerGroupCallback
+    from ray.util.placement_group import placement_group, remove_placement_group
+
+    started = []
+
+    class Killer(GroupEvents, WorkerGroupCallback):
+        def after_worker_group_start(self, worker_group):
+            started.append(worker_group)
+            if len(started) == 1:
+                ray.kill(worker_group.get_workers()[0].actor, no_restart=True)
+
+    monkeypatch.setattr("raysq.training.backends.group_events.GroupEvents", Killer)
+    others = placement_group([{"CPU": ray.available_resources()["CPU"] - 2}])
+    assert others.wait(60)
+    group = WORKER_GROUP(replace(KEY, session=ray.get_runtime_context().get_worker_id()))
+    try:
+        group.run(_return, None)
+    finally:
+        group.stop()
+        remove_placement_group(others)
+    assert len(started) == 2
+
+
+def _return(_):
+    """A job that ends at once."""
