@@ -215,7 +215,7 @@ class _WorkerGroup(WorkerGroup):
             if self.has_started():
                 self._worker_group_state.shutdown()
                 self._clear_state()
-            if isinstance(error, RayActorError):
+            if isinstance(error, RayActorError) or isinstance(error.__cause__, RayActorError):
                 raise WorkerGroupStartupFailedError("a worker ended while the group started") from error
             raise
 
