@@ -288,10 +288,10 @@ def _writer(path: Path | None) -> "Iterator[Any]":
             options = pyarrow.csv.WriteOptions(include_header=not written)
             if sys.stdout.isatty():
                 text = io.BytesIO()
-                pyarrow.csv.write_csv(time_zones.with_offsets(table), text, options)
+                pyarrow.csv.write_csv(_for_csv(table), text, options)
                 results().write(text.getvalue().decode())
             else:
-                pyarrow.csv.write_csv(time_zones.with_offsets(table), sys.stdout.buffer, options)
+                pyarrow.csv.write_csv(_for_csv(table), sys.stdout.buffer, options)
                 sys.stdout.buffer.flush()
             written = True
 
@@ -302,7 +302,7 @@ def _writer(path: Path | None) -> "Iterator[Any]":
 
         def write(table: "pa.Table") -> None:
             nonlocal writer
-            table = time_zones.with_offsets(table) if path.suffix == ".csv" else table
+            table = _for_csv(table) if path.suffix == ".csv" else table
             if writer is None:
                 form = pyarrow.csv.CSVWriter if path.suffix == ".csv" else pyarrow.parquet.ParquetWriter
                 writer = form(str(partial), table.schema)
@@ -317,6 +317,16 @@ def _writer(path: Path | None) -> "Iterator[Any]":
             raise
         if writer is not None:
             writer.close()
+
+
+def _for_csv(table: "pa.Table") -> "pa.Table":
+    """Return predictions as a csv file holds them, or raise `UsageError` for tensors, which it cannot hold."""
+    import pyarrow as pa
+
+    lists = [column.name for column in table.schema if pa.types.is_nested(column.type)]
+    if lists:
+        raise UsageError(f"column {lists[0]!r} holds tensors, and csv holds none", "--output FILE.parquet takes them")
+    return time_zones.with_offsets(table)
 
 
 @contextlib.contextmanager

@@ -1,5 +1,6 @@
 """Inputs of a model, made from stored columns or from raw rows: numbers, ids of categories, tensors, lists of ids."""
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -325,8 +326,15 @@ def make_inputs(
 
 
 def layer_name(name: str, taken: Sequence[str]) -> str:
-    """Return a column's name as that of a layer of Keras: without slashes, and none of those taken."""
-    name = name.replace("/", "_")
+    """Return a column's name as that of a layer of Keras, which is none of those taken.
+
+    TensorFlow allows ASCII letters, digits, `.`, `-` and `_`; a run of others becomes one `_`.
+
+    Example:
+        >>> layer_name("T (degC)", [])
+        'T_degC'
+    """
+    name = re.sub(r"[^A-Za-z0-9.-]+", "_", name).strip("_-") or "column"
     while name in taken:
         name += "_"
     return name

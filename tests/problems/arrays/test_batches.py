@@ -7,6 +7,7 @@ from problems.arrays.tables import bound, house_table, make_dataset, whole
 
 from raysq.data.columns import take_rows
 from raysq.errors import DataError
+from raysq.problems.arrays.inputs import layer_name
 
 
 @pytest.fixture(scope="module")
@@ -124,3 +125,11 @@ def test_tensors_keep_their_shape(tmp_path):
     assert x.dtype == np.float32 and x[5].tolist() == images[5].tolist()
     spec = problem.input_spec(dataset).inputs["image"]
     assert spec.shape == (2, 3) and spec.extra["deviation"] == pytest.approx(images[:32].std(), rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("name", "taken", "wanted"),
+    [("T (degC)", [], "T_degC"), ("a/b", ["a_b"], "a_b_"), ("_x", [], "x"), ("\u6e29\u5ea6", [], "column")],
+)
+def test_layers_have_names_that_tensorflow_takes(name, taken, wanted):
+    assert layer_name(name, taken) == wanted

@@ -131,6 +131,19 @@ def test_several_targets_have_figures_of_their_own(both_run, both, table):
     assert predictions.column_names == ["row", "price", "sold", "sold_probability", "sold_p_late", "sold_p_soon"]
 
 
+def test_tensors_are_written_to_parquet_only(folder, tmp_path):
+    random = np.random.RandomState(0)
+    grid = random.uniform(size=(60, 3, 2)).astype(np.float32)
+    table = pa.table({"a": pa.FixedShapeTensorArray.from_numpy_ndarray(grid), "n": grid[:, 0, 0]})
+    table = table.append_column("b", pa.FixedShapeTensorArray.from_numpy_ndarray(2 * grid))
+    pa.parquet.write_table(table, tmp_path / "t.parquet")
+    run = train(make_dataset(tmp_path / "t.parquet", folder / "grids", target="b"), folder / "runs", epochs=1)
+    predict_file(run, tmp_path / "t.parquet", tmp_path / "out.parquet")
+    assert pa.parquet.read_table(tmp_path / "out.parquet").column("b").type.list_size == 6
+    with pytest.raises(UsageError, match="'b' holds tensors, and csv holds none"):
+        predict_file(run, tmp_path / "t.parquet", tmp_path / "out.csv")
+
+
 def test_reports_show_errors_and_what_the_model_uses(both_run, both):
     page = raysq.write_report(both_run).read_text()
     for heading in ("Errors of price", "Right and wrong", "How sure it is", "What the model uses"):
@@ -162,14 +175,14 @@ def test_a_table_of_tensors_and_lists_is_trained_by_a_model_of_its_inputs(folder
     images = random.randint(0, 256, (120, 4, 4, 1)).astype(np.uint8)
     meta = random.normal(size=120)
     label = np.where(images.mean((1, 2, 3)) / 10 + meta > 12.7, "high", "low")
-    source = {"image": images, "meta": meta, "tokens": [[1, 2], [3]] * 60, "label": label}
-    dataset = make_dataset(source, folder / "images")
+    source = {"image": images, "size (cm)": meta, "the tokens": [[1, 2], [3]] * 60, "label (m/s)": label}
+    dataset = make_dataset(source, folder / "images", target="label (m/s)")
     run = train(dataset, folder / "runs", epochs=2)
     model = Predictor(run).model
     assert {tensor.name: tuple(tensor.shape[1:]) for tensor in keras.tree.flatten(model.input)} == {
         "numbers": (1,),
         "image": (4, 4, 1),
-        "tokens": (200,),
+        "the_tokens": (200,),
     }
     predictions = Predictor(run).predict({name: values[:2] for name, values in source.items()})
-    assert predictions.column_names == ["row", "label", "probability", "p_high", "p_low"]
+    assert predictions.column_names == ["row", "label (m/s)", "probability", "p_high", "p_low"]
