@@ -109,7 +109,8 @@ def _parse(key: str, text: str) -> Any:
         if match[1] not in RANGES or len(numbers) == (3 if of.is_stepped((match[1],)) else 2):
             return (match[1], *numbers)
     if re.match(rf"\s*({'|'.join(RANGES)}|{GRID})\b", text):
-        raise UsageError(f"--search {key}: a range is written like uniform(0,0.5), received {text!r}")
+        example = "quniform(0,0.5,0.1)" if text.strip().startswith("q") else "uniform(0,0.5)"
+        raise UsageError(f"--search {key}: a range is written like {example}, received {text!r}")
     return _choices(key, text)
 
 

@@ -25,7 +25,7 @@ from raysq.tuning.population import check_mutations, check_population, make_pbt,
 from raysq.tuning.refit import is_done
 from raysq.tuning.running_search import HowToRun, RunningSearch
 from raysq.tuning.schedulers import check_scheduler, describe_scheduler, is_population
-from raysq.tuning.searchers import check_searcher, describe_searcher
+from raysq.tuning.searchers import RaySearcher, check_searcher, describe_searcher
 from raysq.tuning.space import Space
 from raysq.tuning.stoppers import check_stop, describe_stop
 from raysq.tuning.trial_queue import TrialQueue
@@ -150,6 +150,8 @@ def tune(
         check_mutations(config, mutated)
         search = {**mutated, **(search or {})}
     space = make_space(config, dataset, fixed, search, ignored)
+    if searcher != "random":
+        RaySearcher(searcher, space, goal, seed, [])  # refuse a space that it does not take
     if scheduler == "pbt":
         make_pbt(space, config, goal)  # refuse a space in which nothing may change
     if not quiet:

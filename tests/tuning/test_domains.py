@@ -49,7 +49,7 @@ def test_the_command_line_has_them_too():
         "units": ("grid_search", ["8", "16"]),
         "layers": ("lograndint", 1.0, 9.0),
     }
-    with pytest.raises(UsageError, match="a range is written like"):
+    with pytest.raises(UsageError, match=r"a range is written like quniform\(0,0.5,0.1\)"):
         parse_search(["dropout=quniform(0,0.5)"])
 
 

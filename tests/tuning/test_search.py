@@ -231,6 +231,7 @@ class Recorder(Callback):
         self.ends.append(str(trial))
 
 
+@pytest.mark.slow
 def test_a_population_goes_on_from_its_best_and_callbacks_see_it(cluster, data):
     recorder = Recorder()
     fixed = {key: value for key, value in FIXED.items() if key != "learning_rate"}
@@ -420,6 +421,7 @@ def test_a_name_cannot_leave_the_folder_of_experiments(data, raysq_home, name):
     ("options", "message"),
     [
         ({"trials": 0}, "--trials must be at least 1"),
+        ({"searcher": "optuna", "search": {"units": "grid_search(4,8)"}}, "grid_search needs searcher random"),
         ({"generations": 0}, "--generations must be at least 1"),
         ({"metric": "val_maee"}, "no run records it: did you mean val_mae"),
         ({"callbacks": [object()]}, "ray.tune.Callback objects, received object"),
