@@ -19,8 +19,13 @@ from raysq.problems.arrays.statistics import ColumnStats
 INPUT, TARGET = "x:", "y:"  # before the names of columns, so that none is called `part`, `key` or `weight`
 PART = "raysq:part"  # column of the part that a file says, in rows that wait on disk
 PARTS = {"train": 0, "training": 0, "test": 1, "testing": 1, "val": 2, "valid": 2, "validation": 2, "dev": 2}
-MOST_VALUES = 100_000
-_DTYPES = {"float": "f4", "double": "f8", "halffloat": "f2"}
+MOST_VALUES = {"category": 100_000, "class": 1000}
+_DTYPES = {
+    **{name: np.dtype(name) for bits in (8, 16, 32, 64) for name in (f"int{bits}", f"uint{bits}")},
+    "halffloat": np.dtype("f2"),
+    "float": np.dtype("f4"),
+    "double": np.dtype("f8"),
+}
 _PRIME = np.uint64(0x9E3779B97F4A7C15)
 
 
@@ -30,8 +35,14 @@ def stored_name(column: Column) -> str:
 
 
 def dtype_of(column: Column) -> np.dtype:
-    """Return NumPy's type of the stored numbers of a column."""
-    return np.dtype(_DTYPES.get(column["type"], column["type"]))
+    """Return NumPy's type of the stored numbers of a column.
+
+    Raises:
+        DataError: the column has no numbers, in a file that was changed.
+    """
+    if column["type"] not in _DTYPES:
+        raise DataError(f"column {column['name']!r} has numbers of the unknown type {column['type']!r}")
+    return _DTYPES[column["type"]]
 
 
 def values_of(column: Column, stats: ColumnStats, records: Sequence[ChunkRecord]) -> list[str]:
@@ -49,11 +60,10 @@ def values_of(column: Column, stats: ColumnStats, records: Sequence[ChunkRecord]
         array = contiguous_array(record.read().column(column["name"])) if record.rows else pa.nulls(0)
         if pa.types.is_dictionary(array.type):
             found.update(array.dictionary.to_pylist())
-        if len(found) > MOST_VALUES:
-            raise DataError(
-                f"column {column['name']!r} has more than {MOST_VALUES:,} different values, the most of a category",
-                f"--ignore {column['name']} leaves it out",
-            )
+        most = MOST_VALUES[column["kind"]]
+        if len(found) > most:
+            noun = "categories" if column["kind"] == "category" else "classes"
+            raise DataError(f"column {column['name']!r} has more than {most:,} different values, the most of {noun}")
     try:
         return sorted(found, key=lambda text: (float(text), text))
     except ValueError:

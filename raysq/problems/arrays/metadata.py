@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self, TypedDict
 
+from raysq.errors import DataError
 from raysq.problems.arrays.roles import Column
 from raysq.problems.base import Metadata
 from raysq.problems.splits import SPLITS, has_own_validation
@@ -69,6 +70,21 @@ class TableMetadata(Metadata):
     examples: list[int]
     own_validation: int
     left_out: int
+
+    def check(self) -> None:
+        """Raise DataError unless all parts are of the same columns; the file of a run may have been changed."""
+        of_kind = {
+            kind: [column["name"] for column in self.columns if column["kind"] == kind]
+            for kind in ("number", "category", "sequence", "tensor")
+        }
+        known = {
+            "number": [number["name"] for number in self.numbers],
+            "category": list(self.categories),
+            "sequence": list(self.ids),
+            "tensor": of_kind["tensor"],
+        }
+        if known != of_kind or not self.targets or sum(map(len, of_kind.values())) != len(self.columns):
+            raise DataError("the metadata of a run of arrays cannot be used: its parts are of different columns")
 
     @classmethod
     def of(cls, data: "TableData") -> Self:

@@ -51,6 +51,10 @@ class Tables(Problem[TableSettings, TableMetadata]):
     default_model = "mlp"
     prepare_options = options.PREPARE
 
+    def __init__(self, settings: TableSettings, metadata: TableMetadata, assets: Path | None = None):
+        super().__init__(settings, metadata, assets)
+        metadata.check()
+
     @classmethod
     def resolve_settings(cls, values: Mapping[str, Any], dataset: Dataset) -> dict[str, Any]:
         """Return the settings with `val` as text, also if it was given as a number."""

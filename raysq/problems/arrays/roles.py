@@ -20,7 +20,7 @@ _FEW = 20  # rows below which a column of different values may be a category
 _SHARE = 0.5  # of rows with a value of their own, from which a text tells rows apart and not groups
 _LONG, _LONG_SHARE = 40, 0.1  # mean length and share of different values of free text
 _CLASSES = 20  # most whole numbers that are taken for classes
-_MOST_CLASSES = 1000
+_MOST_IDS = 10_000_000  # of lists: each has a row of an embedding
 _ID = re.compile(r"(.*[_\s-])?(id|uuid|guid|key|index|idx|nr|no)|unnamed: 0|column 1|__index_level_0__", re.IGNORECASE)
 
 
@@ -129,7 +129,7 @@ def _reason(settings: "TablePreprocessor", name: str, stats: ColumnStats) -> Lef
         return None if not stats.missing else _missing_tensors(name, stats)
     if stats.kind == "list":
         return _list_reason(settings, name, stats)
-    constant = stats.low == stats.high if is_number(stats) else stats.values == 1
+    constant = stats.distinct is not None and len(stats.distinct) == 1
     if constant and not stats.missing and not named:
         return out("the same in all rows", f"--inputs names the columns to keep, {name} among them")
     if forced or stats.present < _FEW:
@@ -161,8 +161,9 @@ def _list_reason(settings: "TablePreprocessor", name: str, stats: ColumnStats) -
     if not whole:
         why = "lists of numbers of different lengths, which are no tensors"
         return LeftOut(name=name, why=why, option="")
-    if stats.low is not None and (stats.low < 0 or (stats.high or 0) >= 2**31 - 1):
-        return LeftOut(name=name, why=f"lists of ids from {stats.low:.0f} to {stats.high:.0f}", option="")
+    if stats.low is not None and stats.high is not None and (stats.low < 0 or stats.high >= _MOST_IDS):
+        why = f"lists of ids from {stats.low:,.0f} to {stats.high:,.0f}, and ids are 0 to {_MOST_IDS - 1:,}"
+        return LeftOut(name=name, why=why, option="")
     return None
 
 
@@ -195,8 +196,7 @@ def _target(settings: "TablePreprocessor", name: str, stats: ColumnStats) -> Col
         if stats.low == stats.high:
             raise DataError(f"target {name!r} is {stats.low} in all rows: there is nothing to learn")
         return _column(name, "value", stats, target=True, type=number_type(stats))
-    count = len(stats.distinct or ()) if is_number(stats) else stats.values
-    if count < 2:
+    if stats.distinct is not None and len(stats.distinct) < 2:
         raise DataError(f"target {name!r} has one class only, and there must be two to tell apart")
     if stats.kind == "text" and stats.present >= _FEW and stats.values > _SHARE * stats.present:
         raise DataError(

@@ -13,7 +13,7 @@ from raysq.data.moments import merge as merge_moments
 from raysq.data.moments import moments
 from raysq.problems.arrays.cells import Kind, is_time, matrix, odd_text
 
-MOST_DISTINCT = 64  # numbers that are listed
+MOST_DISTINCT = 64  # numbers or texts that are listed
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class ColumnStats:
         low: lowest number.
         high: highest number.
         moments: count, mean and sum of squared deviations of the numbers.
-        distinct: the different numbers in ascending order, if there are few.
+        distinct: the different numbers or texts in ascending order, if there are few.
         shape: shape of the tensors.
         dtype: Arrow type of the numbers of tensors and lists.
         longest: length of the longest list.
@@ -52,7 +52,7 @@ class ColumnStats:
     low: float | None = None
     high: float | None = None
     moments: tuple[int, float, float] = (0, 0.0, 0.0)
-    distinct: Sequence[float] | None = ()
+    distinct: Sequence[Any] | None = ()
     shape: Sequence[int] = ()
     dtype: str = ""
     longest: int = 0
@@ -112,7 +112,7 @@ def _merge(a: ColumnStats, b: ColumnStats) -> ColumnStats:
     if a.kind != b.kind or (a.kind == "tensor" and list(a.shape) != list(b.shape)):
         kind = "mixed"
     distinct = None
-    if a.distinct is not None and b.distinct is not None:
+    if kind != "mixed" and a.distinct is not None and b.distinct is not None:
         union = sorted({*a.distinct, *b.distinct})
         distinct = union if len(union) <= MOST_DISTINCT else None
     return ColumnStats(
@@ -143,7 +143,8 @@ def _best(choose: Any, a: Any, b: Any) -> Any:
 def _text_stats(texts: pa.Array) -> dict[str, Any]:
     lengths = pc.utf8_length(texts).to_numpy(zero_copy_only=False)
     stats = {"values": len(texts), "characters": int(lengths.sum()), "time": is_time(texts)}
-    return {**stats, "odd": (odd_text(texts) or "")[:40] or None}
+    distinct = sorted(texts.to_pylist()) if len(texts) <= MOST_DISTINCT else None
+    return {**stats, "odd": (odd_text(texts) or "")[:40] or None, "distinct": distinct}
 
 
 def _number_stats(values: np.ndarray) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import numpy as np
 
 from raysq.problems.charts import Figure, Figures, Histogram, Item, Mark, Scatter, Section, Table, digits3
 
-_QUANTILES = (0.1, 0.5, 0.9, 0.99)
+_QUANTILES = (0.5, 0.9, 0.99)
 _POINTS = 1500  # most points of a chart
 _BINS = 40
 
@@ -37,9 +37,9 @@ def value_errors(truth: np.ndarray, predicted: np.ndarray) -> dict[str, Any]:
 
 
 def error_table(details: Mapping[str, Any], title: str) -> Table:
-    """Return the result of `value_errors` as a table."""
-    quantiles = [f"{share} quantile" for share in details["quantiles"]]
-    columns = ["examples", "mean absolute error", "root mean squared error", "R\u00b2", "bias", *quantiles]
+    """Return the result of `value_errors` as a table. A share stands for the size below which so many errors are."""
+    quantiles = [f"{100 * float(share):g} %" for share in details["quantiles"]]
+    columns = ["examples", "MAE", "RMSE", "R\u00b2", "bias", *quantiles]
     row = [details[name] for name in ("examples", "mae", "rmse", "r2", "bias")]
     return Table(columns, [[*row, *details["quantiles"].values()]], title)
 

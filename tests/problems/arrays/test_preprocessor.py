@@ -130,6 +130,13 @@ def test_a_column_that_turns_to_text_late_is_read_as_text(tmp_path, monkeypatch)
     assert values == ["000", "001", "002", "003", "004", "005", "006", "abc"]
 
 
+def test_a_text_is_constant_over_all_chunks(tmp_path, monkeypatch):
+    monkeypatch.setattr("raysq.data.readers.tables.RANGE", 200)
+    (tmp_path / "t.csv").write_text("a,b,y\n" + "".join(f"same,{n % 7}.5,{n}.5\n" for n in range(100)))
+    dataset = make_dataset(tmp_path / "t.csv", tmp_path / "d")
+    assert left_out(dataset) == {"a": "the same in all rows"}
+
+
 def test_damaged_rows_are_named(tmp_path, monkeypatch):
     monkeypatch.setattr("raysq.data.readers.tables.RANGE", 200)
     (tmp_path / "t.csv").write_text("a,y\n" + "1,2\n" * 100 + "1,2,3\n")
@@ -144,8 +151,12 @@ def test_damaged_rows_are_named(tmp_path, monkeypatch):
         ({"target": "prize"}, "no column 'prize'.*did you mean price"),
         ({"target": "price", "inputs": "built"}, "'built' of --inputs cannot be used: times"),
         ({"target": "price", "numbers": "city"}, "'city' of --numbers holds '[ABC]\\w+', which is no number"),
-        ({"target": "price", "ignore": "id,area,rooms,city,garden,sold,code,built"}, "no column for the model to see"),
+        (
+            {"target": "price", "ignore": "id,area,rooms,city,garden,sold,code,built,country"},
+            "no column for the model to see",
+        ),
         ({"target": "code"}, "own in nearly every row"),
+        ({"target": "country"}, "'country' has one class only"),
         ({"target": "price", "weight": "city"}, "'city' of --weight"),
         ({"target": "price", "split_column": "city"}, "'city' of --split-column says 'Aarau'"),
     ],
@@ -153,6 +164,7 @@ def test_damaged_rows_are_named(tmp_path, monkeypatch):
 def test_what_cannot_be_used_is_refused(tmp_path, settings, error):
     table = house_table().append_column("code", pa.array([f"k{n}" for n in range(200)]))
     table = table.append_column("built", pa.array([datetime.date(2000, 1, 1)] * 200))
+    table = table.append_column("country", pa.array(["CH"] * 200))
     with pytest.raises(DataError, match=error):
         make_dataset(table, tmp_path / "d", **settings)
 

@@ -11,6 +11,8 @@ import raysq
 from raysq.errors import DataError, UsageError
 from raysq.inference.batch import predict_file
 from raysq.inference.predictor import Predictor
+from raysq.problems.arrays import models
+from raysq.problems.arrays.problem import Tables
 from raysq.training.callbacks import TrainingCallbacks
 from raysq.training.evaluation import evaluate_in_detail
 from raysq.training.run import Run
@@ -160,10 +162,15 @@ def test_classes_have_a_linear_reference(folder, table, model):
     assert abs(metrics[model]["val_loss"] - metrics["logistic"]["val_loss"]) < 0.1
 
 
+def test_metadata_of_other_columns_are_refused(prices):
+    problem, _ = bound(prices)
+    values = problem.metadata_values()
+    with pytest.raises(DataError, match="its parts are of different columns"):
+        Tables.from_config(vars(problem.settings), {**values, "categories": {}})
+
+
 def test_a_reference_for_other_targets_is_refused(prices):
     problem, _ = bound(prices)
-    from raysq.problems.arrays import models
-
     with pytest.raises(UsageError, match="model logistic is not for target price, which holds numbers"):
         models.logistic(problem.input_spec(prices))
 
