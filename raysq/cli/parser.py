@@ -67,6 +67,9 @@ def parser(requested: str = "") -> argparse.ArgumentParser:
     sub.add_argument("--name", help="Name of the run. Defaults to an id of everything that affects the result.")
     _add_fresh(sub, "run")
     sub.add_argument(
+        "--track", metavar="NAME", help="Log the run to a tracker, mlflow or wandb, whose environment variables apply."
+    )
+    sub.add_argument(
         "--dry-run",
         action="store_true",
         help="Show the configuration and the estimated time, and with --workers what they gain, without training.",

@@ -12,8 +12,12 @@ def train(options: argparse.Namespace) -> None:
     from raysq.training import train as api
     from raysq.training.config_file import ConfigFile
     from raysq.training.run import Run
+    from raysq.training.trackers.tracker import check_tracker
+    from raysq.training.trackers.tracking import tracked
     from raysq.training.worker_range import WorkerRange
 
+    if options.track is not None:
+        check_tracker(options.track)
     workers = WorkerRange.parse(options.workers)
     chosen = ConfigFile.read(options.config, options.task) if options.config else ConfigFile()
     # A file of `raysq config` names all settings, the batch size included, which --per-worker-batch replaces.
@@ -49,7 +53,7 @@ def train(options: argparse.Namespace) -> None:
         finished = run.result() is not None
         print_message(f"run  {run.directory}{' (finished before)' if finished else ''}")
     if run.result() is None:
-        with run.lock():
+        with run.lock(), tracked(run, options.track):
             api.train_run(run, workers=workers, gpu=options.gpu, threads=options.threads, quiet=options.json)
     outcome = run.result() or {}
     result = {

@@ -16,6 +16,8 @@ from raysq.training.keras_callbacks.identity import validate_callbacks
 from raysq.training.passed_models import model_name
 from raysq.training.run import Run
 from raysq.training.run_config import RunConfig, resolve_config
+from raysq.training.trackers.tracker import check_tracker
+from raysq.training.trackers.tracking import tracked
 from raysq.training.worker_range import WorkerRange
 
 
@@ -36,6 +38,7 @@ def train(
     quiet: bool = True,
     trust: bool = False,
     callbacks: Sequence[Any] | None = None,
+    track: str | None = None,
 ) -> Run:
     """Train a model, continue an interrupted run, or return a finished run at once.
 
@@ -67,6 +70,8 @@ def train(
         callbacks: `keras.callbacks.Callback` objects, called as `Model.fit` calls them. With several workers, copies of
             them run on the chief, and what they decide reaches all workers. Those that act on training are part of the
             run's id. Defaults to none. See docs/callbacks.md.
+        track: Name of a tracker that the run is logged to: "mlflow" or "wandb". Training goes on where it fails.
+            Defaults to none. See docs/trackers.md.
 
     Returns:
         The finished run.
@@ -83,6 +88,8 @@ def train(
         >>> run.result()["metrics"]["val_mae"]
     """
     model = model_name(model)
+    if track is not None:
+        check_tracker(track)
     if WorkerRange.of(workers).most > 1:
         start_early(task, data=data, model=model)
     config = resolve(
@@ -100,7 +107,7 @@ def train(
         config = config.with_callbacks(callbacks)
     run = Run.create(config, name=name, fresh=fresh, trust=trust)
     if run.result() is None:
-        with run.lock():
+        with run.lock(), tracked(run, track):
             train_run(run, workers=workers, gpu=gpu, threads=threads, quiet=quiet, callbacks=callbacks or ())
     return run
 
