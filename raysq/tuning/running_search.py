@@ -246,7 +246,10 @@ class RunningSearch:
         directory = self.experiment.directory
         failed = [record for record in self.scheduler.records.values() if record["state"] == "failed"]
         if not failed:
-            return f"the time was spent before a trial had finished an epoch; a longer --time continues ({directory})"
+            return (
+                "the time was spent before a trial had finished an epoch; a longer --time continues, and with "
+                f"--set steps_per_epoch=N epochs are shorter ({directory})"
+            )
         if error := self.scheduler.common_error():
             count = len(failed)
             all_failed = count >= self.scheduler.trials

@@ -451,6 +451,38 @@ def test_wrong_options_are_one_clear_line(data, options, message):
         tune(data, **given)
 
 
+@pytest.mark.parametrize(
+    ("options", "trials", "total"),
+    [
+        ({}, 16, 16),
+        ({"trials": 5}, 5, 5),
+        ({"time": "5m"}, 1000, None),  # as many as the time allows
+        ({"time": "5m", "trials": 5}, 5, 5),
+        ({"time": "5m", "generations": 2}, 32, 32),
+        ({"time": "5m", "scheduler": "pbt"}, 16, 16),
+    ],
+)
+def test_a_time_alone_is_enough(data, monkeypatch, options, trials, total):
+    made = []
+
+    class Fake:
+        def __init__(self, experiment, queue, config, dataset, how):
+            made.append((queue, how))
+
+        def is_over(self):
+            return True
+
+        def finalize(self):
+            pass
+
+    monkeypatch.setattr("raysq.tuning.search.RunningSearch", Fake)
+    fixed = {key: value for key, value in FIXED.items() if key != "learning_rate"}
+    found = tune(data, settings=fixed, search={"learning_rate": ("loguniform", 1e-4, 1e-2)}, **options)
+    ((queue, how),) = made
+    assert queue.trials == trials and how.trials == total == found.about["requested"]["trials"]
+    assert f"trials={0 if total is None else f'0/{total}'}" in repr(found)
+
+
 def test_nothing_to_search_is_said(data):
     with pytest.raises(UsageError, match="nothing to search"):
         tune(data, model="baseline", trials=2, settings={**SMALL, "learning_rate": 0.1, "calendar": ""})
