@@ -1,8 +1,11 @@
 """A run on three Ray nodes on this machine: a head without CPUs, and two nodes of one CPU each."""
 
+import contextlib
 import os
 import random
+import signal
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,6 +15,8 @@ from faults.trial import MARK, Trial
 NODE = {"num_cpus": 1, "object_store_memory": 100 << 20, "include_dashboard": False}
 # Short, so that a trial takes minutes: the seconds that a group waits for lost places, and that it waits for nodes.
 ENVIRONMENT = {"RAYSQ_REPLACEMENT_TIMEOUT": "10", "RAYSQ_NODES_TIMEOUT": "120"}
+
+_STARTS = 10
 
 
 @dataclass
@@ -35,28 +40,31 @@ class NodesTrial(Trial):
     def _start_cluster(self) -> None:
         from ray.cluster_utils import Cluster
 
-        from raysq.distributed.cluster import _patient_start
-
-        class PatientCluster(Cluster):
-            """Gives its nodes more than Ray's half minute."""
-
-            def add_node(self, *arguments: Any, **options: Any) -> Any:
-                with _patient_start():
-                    return super().add_node(*arguments, **options)
-
-            def _wait_for_node(self, node: Any, timeout: float = 300) -> None:
-                super()._wait_for_node(node, timeout)
-
         os.environ[MARK] = self.mark  # of the nodes' processes
         os.environ["RAY_worker_niceness"] = "0"  # noqa: SIM112
-        self.cluster = PatientCluster(head_node_args={**NODE, "num_cpus": 0}, initialize_head=True)
+        head = {**NODE, "num_cpus": 0}
+        self.cluster = self._patiently(lambda: Cluster(head_node_args=head, initialize_head=True), self._end_marked)
         for _ in range(2):
             self.add_node()
         self.started = time.monotonic()
 
     def add_node(self) -> None:
         """Let a node come."""
-        self.cluster.add_node(**NODE)
+        self._patiently(lambda: self.cluster.add_node(**NODE))
+
+    def _patiently(self, start: Callable[[], Any], clear: Callable[[], None] = lambda: None) -> Any:
+        """Start a node again where the machine is too busy: a raylet ends itself if its agents take 15 seconds."""
+        for _ in range(_STARTS - 1):
+            try:
+                return start()
+            except Exception:  # Ray raises one without a type
+                clear()
+        return start()
+
+    def _end_marked(self) -> None:
+        for pid in self.marked():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
     def end_cluster(self) -> None:
         """End all nodes."""
