@@ -244,6 +244,8 @@ class TablePreprocessor(TableFormat):
             kept = f"rows of one {self.group} stay" if self.group else "equal rows stay"
             share = f"about {100 * report['test']:g} % of the rows are drawn to test, {kept} together"
             lines.append(Message(share if report["test"] else "no test part", "--test SHARE"))
+        else:
+            lines.append("rows to train, validate and test on are those that the source says")
         return lines
 
 

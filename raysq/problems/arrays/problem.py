@@ -19,6 +19,7 @@ from raysq.problems.arrays.metadata import TableMetadata
 from raysq.problems.arrays.predict import predict
 from raysq.problems.arrays.prediction_preprocessor import TablePredictionPreprocessor
 from raysq.problems.arrays.preprocessor import TablePreprocessor
+from raysq.problems.arrays.raw_rows import array_rows
 from raysq.problems.arrays.report import evaluation_details, evaluation_tables, sections
 from raysq.problems.arrays.sample import sample
 from raysq.problems.arrays.settings import TableSettings
@@ -183,6 +184,10 @@ class Tables(Problem[TableSettings, TableMetadata]):
     def predict(self, model: Any, rows: pa.Table, context: RowContext | None = None) -> pa.Table:
         """Return a class with its probabilities, or a value in its own unit, for each target of each row."""
         return predict(self, model, rows)
+
+    def array_rows(self, array: Any) -> pa.Table:
+        """Return the raw rows of an array, for runs whose only input is a tensor or numbers."""
+        return array_rows(array, self.metadata.columns)
 
     def report(self, dataset: Dataset, model: ReportModel, options: Mapping[str, Any]) -> list[Section]:
         """Return the report's sections on the targets and the importance of the columns."""

@@ -1,12 +1,13 @@
 """Raw rows for predictions: the input columns of a run, each of one type."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from raysq.config import join_names
-from raysq.errors import DataError
+from raysq.errors import DataError, UsageError
 from raysq.problems.arrays import cells
 from raysq.problems.arrays.encode import dtype_of, sequences
 from raysq.problems.arrays.roles import Column
@@ -27,6 +28,35 @@ def input_rows(table: pa.Table, columns: Sequence[Column]) -> pa.Table:
             f"there are {join_names(table.column_names)}"
         )
     return pa.table({column["name"]: _input_column(table.column(column["name"]), column) for column in columns})
+
+
+def array_rows(array: Any, columns: Sequence[Column]) -> pa.Table:
+    """Return the raw rows of an array given in Python, for runs whose only input is a tensor or numbers.
+
+    Args:
+        array: tensors of shape (n, *shape), or numbers of shape (n, columns) in the order of the training data.
+        columns: input columns of the run.
+
+    Raises:
+        UsageError: the run has other inputs, or the array has another shape.
+    """
+    values = np.asarray(array)
+    kinds = {column["kind"] for column in columns}
+    if kinds == {"tensor"} and len(columns) == 1:
+        shape = tuple(columns[0]["shape"])
+        if values.shape[1:] == shape and values.dtype.kind in "biuf":
+            tensors = values.astype(dtype_of(columns[0])).reshape(len(values), -1)
+            flat = pa.array(np.ascontiguousarray(tensors).reshape(-1))
+            return pa.table({columns[0]["name"]: pa.FixedSizeListArray.from_arrays(flat, tensors.shape[1])})
+        wanted = f"(n, {', '.join(map(str, shape))})"
+    elif kinds == {"number"}:
+        if values.ndim == 2 and values.shape[1] == len(columns) and values.dtype.kind in "biuf":
+            return pa.table({column["name"]: values[:, number] for number, column in enumerate(columns)})
+        wanted = f"(n, {len(columns)})"
+    else:
+        names = join_names([column["name"] for column in columns])
+        raise UsageError(f"the run takes columns of several kinds: give a dict of arrays or a table with {names}")
+    raise UsageError(f"the run takes numbers of shape {wanted}, received shape {values.shape} of {values.dtype}")
 
 
 def _input_column(values: pa.ChunkedArray, column: Column) -> pa.Array:

@@ -13,6 +13,8 @@ from raysq.inference.batch import predict_file
 from raysq.inference.predictor import Predictor
 from raysq.problems.arrays import models
 from raysq.problems.arrays.problem import Tables
+from raysq.problems.arrays.raw_rows import array_rows
+from raysq.problems.arrays.roles import Column
 from raysq.training.callbacks import TrainingCallbacks
 from raysq.training.evaluation import evaluate_in_detail
 from raysq.training.run import Run
@@ -144,6 +146,17 @@ def test_tensors_are_written_to_parquet_only(folder, tmp_path):
     assert pa.parquet.read_table(tmp_path / "out.parquet").column("b").type.list_size == 6
     with pytest.raises(UsageError, match="'b' holds tensors, and csv holds none"):
         predict_file(run, tmp_path / "t.parquet", tmp_path / "out.csv")
+
+
+def test_arrays_are_rows_of_the_only_input():
+    image = Column(name="a", target=False, kind="tensor", type="uint8", shape=[2, 3], values=0, missing=0, whole=False)
+    numbers = [Column(**{**image, "name": name, "kind": "number", "type": "double", "shape": []}) for name in "uv"]
+    assert array_rows(np.ones((4, 2, 3)), [image]).column("a").to_pylist() == [[1] * 6] * 4
+    assert array_rows([[1, 2], [3, 4]], numbers).to_pydict() == {"u": [1, 3], "v": [2, 4]}
+    with pytest.raises(UsageError, match=r"of shape \(n, 2, 3\), received shape \(4, 3\)"):
+        array_rows(np.ones((4, 3)), [image])
+    with pytest.raises(UsageError, match="columns of several kinds: .* a table with a, u, v"):
+        array_rows(np.ones((4, 3)), [image, *numbers])
 
 
 def test_reports_show_errors_and_what_the_model_uses(both_run, both):
