@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from faults.trial import MARK, Trial
+from faults.trial import MARK, TESTS, Trial
 
 NODE = {"num_cpus": 1, "object_store_memory": 100 << 20, "include_dashboard": False}
 # Short, so that a trial takes minutes: the seconds that a group waits for lost places, and that it waits for nodes.
@@ -41,6 +41,7 @@ class NodesTrial(Trial):
         from ray.cluster_utils import Cluster
 
         os.environ[MARK] = self.mark  # of the nodes' processes
+        os.environ["PYTHONPATH"] = str(TESTS.parent)  # the command's own
         os.environ["RAY_worker_niceness"] = "0"  # noqa: SIM112
         head = {**NODE, "num_cpus": 0}
         self.cluster = self._patiently(lambda: Cluster(head_node_args=head, initialize_head=True), self._end_marked)
