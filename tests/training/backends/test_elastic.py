@@ -87,7 +87,8 @@ def test_one_worker_then_two_then_one_then_two_end_with_the_bits_of_one(cluster,
     steps = [f"{attempt.first_step:,}" for attempt in read_attempts(run)]
     assert lines[0] == "the cluster has room for 1 of 2 workers: training starts with 1 from step 0"
     assert lines[1] == f"the cluster has room for 2 of 2 workers: training continues with 2 from step {steps[1]}"
-    assert lines[2].endswith(f" was lost: training continues from step {steps[2]}")
+    # The other worker may be the first to tell.
+    assert lines[2].endswith(f": training continues from step {steps[2]}")
     assert lines[3] == f"1 of 2 workers left: training continues with 1 from step {steps[2]}"
     assert lines[4].endswith(f": training continues with 2 from step {steps[3]}") and len(lines) == 5
     attempts = read_attempts(run)
