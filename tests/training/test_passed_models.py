@@ -1,6 +1,10 @@
 """Models that are functions passed in Python: named with their source, continued when passed again, sent to workers."""
 
 import json
+import os
+import pickle
+import subprocess
+import sys
 
 import keras
 import numpy as np
@@ -104,6 +108,24 @@ def test_processes_of_ray_receive_the_function():
     assert PASSED[name].spec.digest == digest
     model = PASSED[name].spec.build(raysq.InputSpec((3, 2), 1))
     assert model.layers[1].units == 7
+
+
+def test_a_process_without_keras_receives_a_function_that_uses_a_module_of_it():
+    def build(inputs):
+        return keras.optimizers.SGD
+
+    model_name(build)
+    context = DriverContext.current()
+    code = (
+        "import pickle, sys; context = pickle.load(sys.stdin.buffer); assert 'keras' not in sys.modules; "
+        "context.enter(); from raysq.training.passed_models import PASSED; "
+        "print(PASSED['<python>:build'].spec.build(None).__name__)"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], input=pickle.dumps(context), capture_output=True, env=environment
+    )
+    assert done.stdout.split()[-1:] == [b"SGD"], done.stderr.decode()[-2000:]
 
 
 def test_constants_and_arrays_are_part_of_the_source():

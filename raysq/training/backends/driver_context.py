@@ -6,7 +6,7 @@ import sys
 from dataclasses import dataclass
 from typing import Self
 
-from raysq import problems, tasks
+from raysq import backend, problems, tasks
 from raysq.storage.paths import home
 from raysq.training.model_source import own_source_digest
 from raysq.training.passed_models import PASSED
@@ -53,6 +53,8 @@ class DriverContext:
         if os.path.isdir(self.folder):
             os.chdir(self.folder)
         sys.path += [path for path in self.paths if path not in sys.path and os.path.isdir(path)]
+        if b"keras" in self.registered:
+            backend.load()  # Keras cannot be imported by way of one of its modules, such as keras.optimizers
         of_problems, of_tasks, passed = cloudpickle.loads(self.registered)
         problems.REGISTRY.registered.update(of_problems)
         tasks.REGISTRY.registered.update(of_tasks)
