@@ -1,5 +1,6 @@
 """Cells of a column, converted to one of a few kinds, whatever the file format and its types."""
 
+import json
 from typing import Any, Literal
 
 import numpy as np
@@ -12,6 +13,7 @@ from raysq.data.readers.tables import MISSING
 Kind = Literal["empty", "number", "boolean", "text", "time", "tensor", "list", "other"]
 
 EMPTY = pa.array([*MISSING, "?"])
+_BOOLEANS = 6  # spellings of true and false
 
 
 def convert(column: pa.ChunkedArray, *, text: bool = False) -> tuple[Kind, pa.Array]:
@@ -38,7 +40,7 @@ def convert(column: pa.ChunkedArray, *, text: bool = False) -> tuple[Kind, pa.Ar
     if pa.types.is_null(kind) or array.null_count == len(array):
         return "empty", pa.nulls(len(array))
     if pa.types.is_string_view(kind) or pa.types.is_string(kind) or pa.types.is_large_string(kind):
-        return _texts(array.cast(pa.large_string()), numbers=not text)
+        return _texts(array.cast(pa.large_string()), typed=not text)
     if pa.types.is_boolean(kind):
         return _texts(array.cast(pa.large_string())) if text else ("boolean", array)
     if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
@@ -150,21 +152,43 @@ def _number_texts(array: pa.Array) -> pa.Array:
     return array.cast(pa.large_string())
 
 
-def _texts(array: pa.Array, *, numbers: bool = False) -> tuple[Kind, pa.Array]:
+def _texts(array: pa.Array, *, typed: bool = False) -> tuple[Kind, pa.Array]:
     """Return texts as a dictionary, those that stand for a missing value as null.
 
     Args:
         array: large strings.
-        numbers: whether to return numbers if all texts are such. Where a block of a csv has a column of text, all its
-            columns are read as text.
+        typed: whether to return numbers, booleans or lists of numbers if all texts are such. All cells of a csv are
+            text where a block has a column of text, and so are the lists of a file of JSON.
     """
     array = pc.utf8_trim_whitespace(array)
     array = pc.if_else(pc.is_in(array, value_set=EMPTY.cast(array.type)), pa.scalar(None, array.type), array)
     if array.null_count == len(array):
         return "empty", pa.nulls(len(array))
-    if numbers:
-        try:
-            return "number", array.cast(pa.float64())
-        except pa.ArrowInvalid:
-            pass
-    return "text", array.dictionary_encode()
+    if not typed:
+        return "text", array.dictionary_encode()
+    try:
+        return "number", array.cast(pa.float64())
+    except pa.ArrowInvalid:
+        encoded = array.dictionary_encode()
+    values = encoded.dictionary.to_pylist()
+    if len(values) <= _BOOLEANS and {value.lower() for value in values} <= {"true", "false"}:
+        return "boolean", pa.array([value.lower() == "true" for value in values]).take(encoded.indices)
+    lists = _parsed_lists(values)
+    return ("text", encoded) if lists is None else ("list", lists.take(encoded.indices))
+
+
+def _parsed_lists(texts: list[str]) -> pa.Array | None:
+    """Return texts such as "[1, 2]" as lists of numbers, or None if any text is something else."""
+    if not all(text.startswith("[") and text.endswith("]") for text in texts):
+        return None
+    try:
+        lists = [json.loads(text) for text in texts]
+    except ValueError:
+        return None
+    kinds = {type(value) for values in lists for value in values}
+    if kinds - {int, float}:
+        return None
+    try:
+        return pa.array(lists, pa.large_list(pa.float64() if float in kinds else pa.int64()))
+    except (pa.ArrowInvalid, OverflowError):  # a whole number beyond 64 bits
+        return None

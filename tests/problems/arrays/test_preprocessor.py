@@ -1,6 +1,7 @@
 """Types, roles and shards of tables: what is inferred and said, and which bytes are written."""
 
 import datetime
+import json
 
 import numpy as np
 import pyarrow as pa
@@ -246,6 +247,23 @@ def test_tensors_and_lists(tmp_path):
     assert [dataset.ragged("x:tokens").row(n).tolist() for n in range(5)] == tokens.to_pylist()
     shapes = {column["name"]: column["shape"] for column in dataset.manifest.report["columns"]}
     assert shapes["vector"] == [2]
+
+
+def test_lists_and_booleans_of_text_are_such(tmp_path):
+    table = pa.table(
+        {"ids": [[1, 2], [3], [], [4]] * 6, "v": [[0.5, 1.0]] * 24, "f": [True, False] * 12, "y": np.arange(24) / 3}
+    )
+    rows = table.to_pylist()
+    (tmp_path / "t.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    lines = [f'"{row["ids"]}","{row["v"]}",{row["f"]},{row["y"]}\n' for row in rows]
+    (tmp_path / "t.csv").write_text("ids,v,f,y\n" + "".join(lines))
+    made = [
+        make_dataset(source, tmp_path / f"d{n}", inputs="ids,v,f")
+        for n, source in enumerate((table, tmp_path / "t.csv", tmp_path / "t.jsonl"))
+    ]
+    assert kinds(made[0]) == {"ids": "sequence", "v": "tensor", "f": "number", "y": "value"}
+    checksums = [[shard.sha256 for shard in dataset.manifest.files] for dataset in made]
+    assert checksums[0] == checksums[1] == checksums[2]
 
 
 def test_the_sample_resembles_a_table(tmp_path):
