@@ -2,9 +2,11 @@
 
 import contextlib
 import re
+import threading
 import time
 import urllib.parse
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -30,9 +32,10 @@ _NO_PERMISSION = re.compile(
 )
 _MISSING = re.compile(r"(?i)no_?such|not_?found|does not exist|container_?not|\b404\b")
 _NO_NETWORK = re.compile(
-    r"(?i)network_?connection|couldn't (connect|resolve)|could not (connect|resolve)|unavailable|unreachable|refused"
+    r"(?i)network_?connection|(couldn't|could not|cannot) (connect|resolve)|unreachable|connection (was )?refused"
     r"|timed? ?out"
 )
+_GCS_SECONDS = 5  # for which the library of Google's storage repeats a request; its default is 15 minutes
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,7 @@ class Location:
             if attempt:
                 time.sleep(PAUSE * 2 ** (attempt - 1))
             try:
-                return function()
+                return _interruptible(function)
             except Exception as error:
                 if not isinstance(error, (OSError, ValueError, ImportError)) and not _is_arrow(error):
                     raise
@@ -76,6 +79,11 @@ class Location:
         """Return the error for the user. It does not quote what a server says, which may repeat the request."""
         text, code = str(error), _code(str(error))
         failed = f"{self.shown} was not {doing}" + (f" after {attempts} attempts" if attempts > 1 else "")
+        if _NO_NETWORK.search(text):
+            return SourceError(
+                f"{failed}: no connection to the server{code}",
+                hint=f"check the network, the endpoint and the region, or {_BY_HAND}",
+            )
         if _is_forbidden(error):
             return SourceError(
                 f"{failed}: no permission{code}",
@@ -89,11 +97,6 @@ class Location:
         if isinstance(error, ImportError):
             package = f": pip install {error.name}" if error.name else ""
             return SourceError(f"{failed}: it needs a package that is not installed{package}", hint=_BY_HAND)
-        if _NO_NETWORK.search(text):
-            return SourceError(
-                f"{failed}: no connection to the server{code}",
-                hint=f"check the network, the endpoint and the region, or {_BY_HAND}",
-            )
         reason = code.strip(" ()") or self._scrubbed(text) or type(error).__name__
         return SourceError(f"{failed}: {reason}", hint=_BY_HAND)
 
@@ -120,6 +123,8 @@ def locate(uri: str) -> Location:
 
     shown, secrets = redact(uri), _secrets(uri)
     create = pyarrow.fs.FileSystem.from_uri if scheme(uri) in _ARROW else _of_fsspec
+    if scheme(uri) in ("gs", "gcs") and "retry_limit_seconds" not in uri:
+        uri += f"{'&' if '?' in uri else '?'}retry_limit_seconds={_GCS_SECONDS}"
     # Opening S3 without a region asks for that of the bucket, so it fails and is repeated as requests are.
     system, path = Location(None, "", shown, secrets).call("opened", lambda: create(uri))
     return Location(system, path.rstrip("/"), shown, secrets)
@@ -146,6 +151,24 @@ def _secrets(uri: str) -> tuple[str, ...]:
     ]
     values += [urllib.parse.unquote(value) for value in values]
     return tuple(sorted({value for value in values if len(value) >= _SECRET_LENGTH}, key=len, reverse=True))
+
+
+def _interruptible(function: Callable[[], T]) -> T:
+    """Call a function of a library that does not return on Ctrl-C, so that the command ends nevertheless."""
+    if threading.current_thread() is not threading.main_thread():
+        return function()
+    future: Future[T] = Future()
+
+    def work() -> None:
+        try:
+            result = function()
+        except BaseException as error:
+            future.set_exception(error)
+        else:
+            future.set_result(result)
+
+    threading.Thread(target=work, name="raysq-remote", daemon=True).start()
+    return future.result()
 
 
 def _is_forbidden(error: Exception) -> bool:

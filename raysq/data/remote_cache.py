@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import os
 import shutil
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -39,6 +40,10 @@ class _RemoteFile:
     path: str
     size: int
     changed: str  # time of the last change
+
+
+class _Stopped(Exception):
+    """Another download failed, or the user stopped the command."""
 
 
 def fetch_remote(uri: str, wanted: Callable[[str], bool], *, recursive: bool, progress: Progress | None = None) -> Path:
@@ -103,9 +108,12 @@ def _download_all(
     parts = folder / ".parts"
     parts.mkdir(parents=True, exist_ok=True)
     total, done = sum(file.size for file in files), [0] * len(files)
+    stopped = threading.Event()
 
     def download(number: int) -> None:
         def tell(size: int) -> None:
+            if stopped.is_set():
+                raise _Stopped
             done[number] = size
             if progress is not None:
                 progress(sum(done), total)
@@ -118,6 +126,7 @@ def _download_all(
             for future in futures:
                 future.result()
         except BaseException:
+            stopped.set()
             pool.shutdown(wait=True, cancel_futures=True)
             raise
 

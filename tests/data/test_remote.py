@@ -195,6 +195,12 @@ def test_a_server_that_always_fails_or_is_not_there_is_one_line(server, monkeypa
         ("google::cloud::Status(PERMISSION_DENIED: secret)", r"no permission \(PERMISSION_DENIED\)", True),
         ("Azure Error: [ContainerNotFound] 404 secret", r"no such file, folder or bucket \(ContainerNotFound\)", True),
         ("AWS Error NETWORK_CONNECTION during GetObject: secret", r"no connection to the server", False),
+        (
+            "google::cloud::Status(UNAVAILABLE: no token to authenticate: CURL error [6]=Could not resolve hostname)",
+            r"no connection to the server \(UNAVAILABLE\)",
+            False,
+        ),
+        ("Failed to get token from DefaultAzureCredential.", r"no permission; check the credentials", True),
         ("something else with hush-hush in it", r": something else with ... in it; fetch it yourself", False),
     ],
 )
