@@ -66,9 +66,7 @@ def parser(requested: str = "") -> argparse.ArgumentParser:
     _add_seed(sub, None, "weights, the order of the examples and dropout")  # that of the file of --config, or 0
     sub.add_argument("--name", help="Name of the run. Defaults to an id of everything that affects the result.")
     _add_fresh(sub, "run")
-    sub.add_argument(
-        "--track", metavar="NAME", help="Log the run to a tracker, mlflow or wandb, whose environment variables apply."
-    )
+    _add_track(sub)
     sub.add_argument(
         "--dry-run",
         action="store_true",
@@ -166,6 +164,7 @@ def parser(requested: str = "") -> argparse.ArgumentParser:
     _add_seed(sub, 0, "the search and of every trial")
     sub.add_argument("--name", help="Name of the experiment.")
     _add_fresh(sub, "experiment")
+    _add_track(sub)
     _add_trust(sub)
     _add_settings(sub)
 
@@ -288,6 +287,12 @@ def _add_task(sub: argparse.ArgumentParser) -> None:
 
 def _add_run(sub: argparse.ArgumentParser, name: str = "run_name", **keywords: Any) -> None:
     sub.add_argument(name, metavar="RUN", **keywords, help="Id of a run, a prefix of it, or the run's directory.")
+
+
+def _add_track(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument(
+        "--track", metavar="NAME", help="Log to a tracker, mlflow or wandb, whose environment variables apply."
+    )
 
 
 def _add_data_and_model(sub: argparse.ArgumentParser, default_model: str) -> None:

@@ -107,6 +107,7 @@ def tune(options: argparse.Namespace) -> None:
         seed=options.seed,
         settings=overrides(options),
         search=parse_search(options.search),
+        track=options.track,
         name=options.name,
         fresh=options.fresh,
         quiet=options.json,

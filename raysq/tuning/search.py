@@ -17,6 +17,7 @@ from raysq.training.goal import Goal
 from raysq.training.open_trainer import ignored_settings
 from raysq.training.passed_models import model_name
 from raysq.training.run_config import RunConfig
+from raysq.training.trackers.tracker import check_tracker
 from raysq.training.train import find_or_prepare, resolve
 from raysq.training.user_code import is_own
 from raysq.tuning.experiment import Experiment
@@ -28,6 +29,7 @@ from raysq.tuning.schedulers import check_scheduler, describe_scheduler, is_popu
 from raysq.tuning.searchers import RaySearcher, check_searcher, describe_searcher
 from raysq.tuning.space import Space
 from raysq.tuning.stoppers import check_stop, describe_stop
+from raysq.tuning.track_search import tracked_search
 from raysq.tuning.trial_queue import TrialQueue
 
 # Trials of a search that asks for neither a number nor a time.
@@ -62,6 +64,7 @@ def tune(
     fresh: bool = False,
     quiet: bool = True,
     trust: bool = False,
+    track: str | None = None,
 ) -> Experiment:
     """Search a task's space of settings; the first trial has the default settings.
 
@@ -106,6 +109,7 @@ def tune(
         fresh: whether to discard the experiment's earlier progress. Defaults to False.
         quiet: whether to hide progress. Defaults to True.
         trust: whether links may lead out of the directory of an existing experiment. Defaults to False.
+        track: name of a tracker that the search and its trials are logged to; see `train`. Defaults to none.
 
     Returns:
         The experiment, with its best trial exported.
@@ -120,6 +124,8 @@ def tune(
         >>> experiment = raysq.tune("jena", trials=16, time="2h", search={"units": [16, 32]})
         >>> experiment.best_config["units"], experiment.best_metrics["val_mae"]
     """
+    if track is not None:
+        check_tracker(track)
     _check(trials, workers_per_trial, gpu, max_concurrent, refit, generations)
     check_scheduler(scheduler)
     check_searcher(searcher)
@@ -219,11 +225,12 @@ def tune(
             quiet=quiet,
         )
         running = RunningSearch(experiment, queue, config, dataset, how)
-        if not running.is_over():
-            running.run()
-        running.finalize()
-        if refit and not is_done(experiment, refit):
-            running.refit(refit)
+        with tracked_search(experiment, track):
+            if not running.is_over():
+                running.run()
+            running.finalize()
+            if refit and not is_done(experiment, refit):
+                running.refit(refit)
     return experiment
 
 

@@ -15,7 +15,7 @@ from training.series import SMALL, write_series
 from raysq.errors import Interrupted, MissingPackageError, UsageError
 from raysq.training.run import Run
 from raysq.training.run_config import resolve_config
-from raysq.training.trackers import tracker, tracking
+from raysq.training.trackers import following, tracker
 from raysq.training.trackers.tracking import Tracking
 from raysq.training.train import train
 
@@ -51,8 +51,8 @@ def recorded(monkeypatch):
     monkeypatch.setitem(tracker._CLASSES, "json", f"{__name__}:Recorded")
     monkeypatch.setattr(Recorded, "calls", [])
     monkeypatch.setattr(Recorded, "fails", False)
-    monkeypatch.setattr(tracking, "_POLL_SECONDS", 0.01)
-    monkeypatch.setattr(Tracking, "_make_files", lambda self: [self.run.directory / "config.json"])
+    monkeypatch.setattr(following, "_POLL_SECONDS", 0.01)
+    monkeypatch.setattr(Tracking, "make_files", lambda self: [self.run.directory / "config.json"])
     return Recorded
 
 
@@ -103,7 +103,7 @@ def test_another_server_gets_a_run_of_its_own(recorded, run, monkeypatch):
 
 def test_a_tracker_that_fails_is_one_line_and_gets_all_at_the_end(recorded, run, monkeypatch, capsys):
     monkeypatch.setattr(recorded, "fails", True)
-    monkeypatch.setattr(tracking, "_RETRY_SECONDS", 0.01)
+    monkeypatch.setattr(following, "_RETRY_SECONDS", 0.01)
     with Tracking(run, "json"):
         for epoch in (1, 2):
             run.append(record(epoch))
@@ -115,7 +115,7 @@ def test_a_tracker_that_fails_is_one_line_and_gets_all_at_the_end(recorded, run,
 
 
 def test_a_tracker_that_hangs_is_left_behind(recorded, run, monkeypatch, capsys):
-    monkeypatch.setattr(tracking, "_END_SECONDS", 0.1)
+    monkeypatch.setattr(following, "_END_SECONDS", 0.1)
     monkeypatch.setattr(recorded, "begin", lambda *arguments: time.sleep(3))
     began = time.monotonic()
     with Tracking(run, "json"):
