@@ -291,7 +291,9 @@ def _add_run(sub: argparse.ArgumentParser, name: str = "run_name", **keywords: A
 
 def _add_track(sub: argparse.ArgumentParser) -> None:
     sub.add_argument(
-        "--track", metavar="NAME", help="Log to a tracker, mlflow or wandb, whose environment variables apply."
+        "--track",
+        metavar="NAME",
+        help="Log to a tracker: mlflow, wandb (whose environment variables apply) or tensorboard.",
     )
 
 

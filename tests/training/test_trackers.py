@@ -27,10 +27,10 @@ class Recorded:
     fails = False
     server = "here"
 
-    def begin(self, name, group, known, parent):
+    def begin(self, directory, group, known, parent):
         if Recorded.fails:
             raise ConnectionError("no answer")
-        self.calls.append(("begin", name, group, known, parent))
+        self.calls.append(("begin", directory.name, group, known, parent))
         return known or f"run {len(self.calls)}"
 
     def log_parameters(self, parameters, tags):
@@ -163,6 +163,24 @@ def test_mlflow_keeps_a_run_in_its_file_store(tmp_path, raysq_home, monkeypatch,
     assert "tracker mlflow fails" not in capsys.readouterr().err
     check_mlflow(run)
     assert str(tmp_path) not in (run.directory / "tracking.json").read_text()
+
+
+def test_tensorboard_compares_the_settings_of_runs(run):
+    from tensorboard.plugins.hparams import plugin_data_pb2
+    from tensorflow.core.util import event_pb2
+
+    with Tracking(run, "tensorboard"):
+        run.append(record(1))
+    (path,) = (run.directory / "tensorboard" / "hparams").iterdir()
+    content, values = path.read_bytes(), []
+    while content:  # the length of a record, its checksum, the record, and its checksum
+        size = int.from_bytes(content[:8], "little")
+        values += event_pb2.Event.FromString(content[12 : 12 + size]).summary.value
+        content = content[16 + size :]
+    (settings,) = (value for value in values if value.tag.startswith("_hparams_/session_start_info"))
+    data = plugin_data_pb2.HParamsPluginData.FromString(settings.metadata.plugin_data.content)
+    assert data.session_start_info.hparams["units"].number_value == 8
+    assert {"val_loss", "seconds"} <= {value.tag for value in values}
 
 
 @pytest.mark.slow

@@ -145,9 +145,7 @@ class Following(ABC):
         if tracker is None:
             tracker = open_tracker(self.tracker)
             known = self.known(tracker)
-            self.id = tracker.begin(
-                self.directory.name, self.group, None if known is None else known["id"], self.parent
-            )
+            self.id = tracker.begin(self.directory, self.group, None if known is None else known["id"], self.parent)
             self._opened, self._server = tracker, _digest(tracker.server)
             self.epochs, self._described = (0, False) if known is None else (known["epochs"], True)
         if not self._described:

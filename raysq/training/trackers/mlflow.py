@@ -28,7 +28,7 @@ class MLflow:
         self._client: Any = mlflow.MlflowClient()
         self._id = ""
 
-    def begin(self, name: str, group: str, known: str | None, parent: str | None) -> str:
+    def begin(self, directory: Path, group: str, known: str | None, parent: str | None) -> str:
         if known is not None:
             self._id = known
             self._client.update_run(known, status="RUNNING")
@@ -37,7 +37,7 @@ class MLflow:
         existing = self._client.get_experiment_by_name(experiment)
         experiment_id = existing.experiment_id if existing else self._client.create_experiment(experiment)
         tags = {} if parent is None else {"mlflow.parentRunId": parent}
-        self._id = self._client.create_run(experiment_id, run_name=name, tags=tags).info.run_id
+        self._id = self._client.create_run(experiment_id, run_name=directory.name, tags=tags).info.run_id
         return self._id
 
     def log_parameters(self, parameters: Mapping[str, object], tags: Mapping[str, str]) -> None:

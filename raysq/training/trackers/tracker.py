@@ -10,6 +10,7 @@ from raysq.errors import MissingPackageError, UsageError
 
 # A further tracker is a module here with a class, and an extra of the same name in pyproject.toml.
 _CLASSES = {
+    "tensorboard": "raysq.training.trackers.tensorboard:TensorBoard",
     "mlflow": "raysq.training.trackers.mlflow:MLflow",
     "wandb": "raysq.training.trackers.wandb:Wandb",
 }
@@ -26,11 +27,11 @@ class Tracker(Protocol):
 
     server: str
 
-    def begin(self, name: str, group: str, known: str | None, parent: str | None) -> str:
+    def begin(self, directory: Path, group: str, known: str | None, parent: str | None) -> str:
         """Continue a run, or create one.
 
         Args:
-            name: name to display.
+            directory: directory of the run or search, whose name is displayed.
             group: name of the task, to group runs by.
             known: id of the run, if this server has it; None to create one.
             parent: id of the run of its search, or None.

@@ -15,14 +15,14 @@ class Wandb:
         self.server = os.environ.get("WANDB_BASE_URL", "")
         self._run: Any = None
 
-    def begin(self, name: str, group: str, known: str | None, parent: str | None) -> str:
+    def begin(self, directory: Path, group: str, known: str | None, parent: str | None) -> str:
         import wandb
 
         project = os.environ.get("WANDB_PROJECT", group)
         options = {} if known is None else {"id": known, "resume": "allow"}
         settings = wandb.Settings(console="off", silent=True)  # what the process prints is not the tracker's
         self._run = wandb.init(
-            project=project, name=name, group=parent, reinit="create_new", settings=settings, **options
+            project=project, name=directory.name, group=parent, reinit="create_new", settings=settings, **options
         )
         return str(self._run.id)
 
