@@ -86,7 +86,8 @@ def test_one_worker_then_two_then_one_then_two_end_with_the_bits_of_one(cluster,
     thread.join()
     assert not errors
     assert trained.directory == run.directory and trained.result()["replicas"] == [1, 2, 1, 2]
-    sizes = [line.partition(" from step ")[0] for line in lines if re.search(r": training \w+ with \d+ from step ", line)]
+    changes = [re.match(r"(.*: training \w+ with \d+) from step ", line) for line in lines]
+    sizes = [change[1] for change in changes if change]
     assert sizes == [
         "the cluster has room for 1 of 2 workers: training starts with 1",
         "the cluster has room for 2 of 2 workers: training continues with 2",
