@@ -11,7 +11,7 @@ from raysq.errors import DataError, FormatError, RaysqError, SourceError, UsageE
 from raysq.inference.commands import require, require_finished
 from raysq.inference.neighbors import word_vectors
 from raysq.problems.base import RowContext
-from raysq.problems.capabilities import ArrayInput, TextGenerator, TextInput, Translator, Windowed
+from raysq.problems.capabilities import ArrayInput, FrameInput, TextGenerator, TextInput, Translator, Windowed
 from raysq.text.neighbors import WordEmbeddings
 from raysq.training.best import best_model
 from raysq.training.run import Run
@@ -65,14 +65,15 @@ class Predictor:
         takes_texts = isinstance(self.problem, TextInput)
         if pandas and takes_texts and not hasattr(frame, "columns"):  # a pandas Series of texts
             return self.predict(frame.tolist())
-        if isinstance(self.problem, ArrayInput):
-            table = self.problem.array_rows(frame)
-        elif frames.is_frame(frame):
-            table = frames.to_table(frame)
+        if frames.is_frame(frame):
+            problem = self.problem
+            table = problem.frame_rows(frame) if isinstance(problem, FrameInput) else frames.to_table(frame)
         elif isinstance(frame, (list, tuple)) and (
             isinstance(self.problem, TextInput) or all(isinstance(one, str) for one in frame)
         ):
             table = pa.table({texts_column(self.run): _texts(frame)})
+        elif isinstance(self.problem, ArrayInput):
+            table = self.problem.array_rows(frame)
         else:
             takes = frames.TAKEN + (", or a list of texts" if takes_texts else "")
             raise UsageError(f"predict takes {takes}, received {type(frame).__name__}")

@@ -41,13 +41,26 @@ class TextInput(Protocol):
 
 @runtime_checkable
 class ArrayInput(Protocol):
-    """Predictions are made for arrays too, such as an array of images, and for frames with columns of them."""
+    """Predictions are made for arrays too, such as an array of images."""
 
     def array_rows(self, array: Any) -> "pa.Table":
-        """Return the raw rows of an array or a frame.
+        """Return the raw rows of an array.
 
         Raises:
             UsageError: the array has the wrong shape or type.
+        """
+        ...
+
+
+@runtime_checkable
+class FrameInput(Protocol):
+    """Rows given in Python are not the raw rows themselves, such as rows with encoded images."""
+
+    def frame_rows(self, frame: Any) -> "pa.Table":
+        """Return the raw rows of a frame, a data set or an iterable.
+
+        Raises:
+            UsageError: there is no column that the problem reads.
         """
         ...
 

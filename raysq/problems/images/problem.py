@@ -8,7 +8,6 @@ import numpy as np
 import pyarrow as pa
 
 from raysq.data.dataset import Dataset
-from raysq.data.frames import is_frame
 from raysq.problems import classification_metrics
 from raysq.problems.base import Problem, ReportModel, RowContext
 from raysq.problems.charts import Section, Table, Text
@@ -133,9 +132,12 @@ class Images(Problem[ImageSettings, ImagesMetadata]):
         return sections(self.data(dataset), model)
 
     def array_rows(self, array: Any) -> pa.Table:
-        """Return the table of images given as an array, or in rows, in Python."""
-        preprocessor = self.prediction_preprocessor()
-        return frame_rows(array, preprocessor) if is_frame(array) else array_rows(array, preprocessor.image_format)
+        """Return the table of images given as an array in Python."""
+        return array_rows(array, self.prediction_preprocessor().image_format)
+
+    def frame_rows(self, frame: Any) -> pa.Table:
+        """Return the table of images given in rows in Python."""
+        return frame_rows(frame, self.prediction_preprocessor())
 
     def evaluation_details(self, y: np.ndarray, prediction: np.ndarray) -> dict[str, Any]:
         """Return a classification report, or the errors of an autoencoder."""
