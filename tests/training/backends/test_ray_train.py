@@ -112,7 +112,7 @@ def only_worker(monkeypatch):
     monkeypatch.setattr("ray.train.get_context", lambda: context)
 
     def train_worker(run):
-        arguments = {"run": run, "data": None, "gpu": 0, "threads": None, "command": None}
+        arguments = {"run": run, "data": None, "gpu": 0, "threads": None, "command": None, "callbacks": b""}
         ray_train._train_worker({**arguments, "driver": DriverContext.current()})
 
     return train_worker
