@@ -22,6 +22,8 @@ NOT_RUN = {
     "ray down": CLUSTER,
     "ray start": CLUSTER,
     "export RAY": CLUSTER,
+    "export MLFLOW_TRACKING_URI": "stands for a server; tests/training/test_trackers.py logs to one",
+    "raysq train jena --model gru --track mlflow": "logs to the server of the line above",
     "RAY_ADDRESS=auto raysq train": CLUSTER,
     "docker build": CLUSTER,
     "kubectl": CLUSTER,
