@@ -70,7 +70,7 @@ def train(
         callbacks: `keras.callbacks.Callback` objects, called as `Model.fit` calls them. With several workers, copies of
             them run on the chief, and what they decide reaches all workers. Those that act on training are part of the
             run's id. Defaults to none. See docs/callbacks.md.
-        track: Name of a tracker that the run is logged to: "mlflow", "wandb" or "tensorboard". Training goes on
+        track: name of a tracker that the run is logged to: "mlflow", "wandb" or "tensorboard". Training goes on
             where it fails. Defaults to none. See docs/trackers.md.
 
     Returns:
