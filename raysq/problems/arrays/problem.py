@@ -10,7 +10,6 @@ import pyarrow as pa
 
 from raysq.config import join_names
 from raysq.data.dataset import Dataset
-from raysq.data.frames import is_frame, to_table
 from raysq.problems import classification_metrics
 from raysq.problems.arrays import options
 from raysq.problems.arrays.batches import TableBatches, TableData
@@ -187,8 +186,8 @@ class Tables(Problem[TableSettings, TableMetadata]):
         return predict(self, model, rows)
 
     def array_rows(self, array: Any) -> pa.Table:
-        """Return the raw rows of a frame, or of an array where a tensor or numbers are the only input of the run."""
-        return to_table(array) if is_frame(array) else array_rows(array, self.metadata.columns)
+        """Return the raw rows of an array, for runs whose only input is a tensor or numbers."""
+        return array_rows(array, self.metadata.columns)
 
     def report(self, dataset: Dataset, model: ReportModel, options: Mapping[str, Any]) -> list[Section]:
         """Return the report's sections on the targets and the importance of the columns."""
