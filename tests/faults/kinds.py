@@ -102,10 +102,12 @@ class Kind:
     is_told: bool = True
 
 
-def _of_node(title: str, fault: Callable[[Any], bool], lines: int, lossless: bool = False) -> Kind:
+def _of_node(
+    title: str, fault: Callable[[Any], bool], lines: int, lossless: bool = False, epochs: int = 2 * EPOCHS
+) -> Kind:
     """A kind with a changing number of workers: in the exact mode the bits are those of any number."""
     options = ("--workers=1:2", "--set=training.exact=8")
-    return Kind(title, fault, on_nodes=True, options=options, epochs=2 * EPOCHS, lines=lines, lossless=lossless)
+    return Kind(title, fault, on_nodes=True, options=options, epochs=epochs, lines=lines, lossless=lossless)
 
 
 KINDS: dict[str, Kind] = {
@@ -135,6 +137,7 @@ KINDS: dict[str, Kind] = {
         "a node of three lost, `--workers 1:2`, exact mode: one worker goes on, and two once another node comes",
         node_kinds.returns_to_fewer,
         lines=3,
+        epochs=6 * EPOCHS,  # one worker must not come to the end before the node has started
     ),
     "elastic-stays-away": _of_node(
         "a node of three lost for good, `--workers 1:2`, exact mode: one worker goes on to the end",

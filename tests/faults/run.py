@@ -71,7 +71,7 @@ def prepare(folder: Path) -> None:
 
 def reference(folder: Path, kind: Kind) -> dict[str, Any]:
     """Train undisturbed, and return the numbers that all others of the kind's options must have."""
-    name = "-".join(["reference", *(option.partition("=")[2] for option in kind.options)])
+    name = "-".join(["reference", str(kind.epochs), *(option.partition("=")[2] for option in kind.options)])
     # One worker in the exact mode: its numbers are those of any number of workers.
     options = [*kind.options, *(["--workers=1"] if kind.options else [])]
     trial = Trial(folder, re.sub("[^a-z0-9]+", "-", name), random.Random(0), options=options, epochs=kind.epochs)
