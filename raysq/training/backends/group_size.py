@@ -114,7 +114,7 @@ class GroupSize(ScalingPolicy):
     def _choose(self, waited: float) -> int | None:
         """Return the size to start with, or None to wait for room."""
         fixed = not self._workers.is_elastic
-        if fixed and self._alone:
+        if fixed and self._alone and not self._lacked_room:
             return self._workers.most
         places = self._look()
         if places is None:
@@ -128,18 +128,19 @@ class GroupSize(ScalingPolicy):
                 "continues from the last checkpoint"
             )
         if room < self._workers.least:
-            if waited > _WAIT_MESSAGE_SECONDS and not self._told_waiting:
-                self._told_waiting = True
-                reason = f"{self._pause}: " if self._pause else ""
-                self._events.log.append(
-                    Event(
-                        f"{reason}{_room(room, self._workers.least)}, waiting up to {nodes_timeout():g} s for nodes",
-                        is_loss=False,
-                        is_waiting=True,
-                    )
-                )
+            if waited > _WAIT_MESSAGE_SECONDS:
+                self._tell_waiting(room, "nodes")
             return None
+        if self._lacked_room and places.free < self._workers.least:
+            self._tell_waiting(places.free, "other work to end")
         return room if waited > self._patience() or room >= self._expected(places) else None
+
+    def _tell_waiting(self, room: int, what: str) -> None:
+        if not self._told_waiting:
+            self._told_waiting = True
+            reason = f"{self._pause}: " if self._pause else ""
+            text = f"{reason}{_room(room, self._workers.least)}, waiting up to {nodes_timeout():g} s for {what}"
+            self._events.log.append(Event(text, is_loss=False, is_waiting=True))
 
     def _expected(self, places: Places) -> int:
         """Return the number of workers for which the start waits a while."""
@@ -159,7 +160,7 @@ class GroupSize(ScalingPolicy):
             reason = f"{size} of {before} workers left" if left else _room(size, self._workers.most)
         if reason is not None:
             self._events.log.append(Event(reason, changed, is_loss=False))
-        self._size, self._pause, self._told_waiting = size, None, False
+        self._size, self._pause = size, None
 
     # ---- run
 
@@ -167,7 +168,7 @@ class GroupSize(ScalingPolicy):
         self, worker_group_state: Any, worker_group_status: Any
     ) -> ScalingDecision:
         """Pause the group where its size or its nodes are about to change, and end it once all workers have paused."""
-        self._waits_since, self._lacked_room, self._failed_starts = None, False, 0
+        self._waits_since, self._lacked_room, self._failed_starts, self._told_waiting = None, False, 0, False
         self._request_nodes()
         if all(getattr(status, "is_paused", False) for status in worker_group_status.worker_statuses.values()):
             # The controller ends the group, and asks for the size of the next one.

@@ -133,8 +133,21 @@ def test_a_fixed_group_waits_for_its_nodes(monkeypatch):
     group.size.after_controller_state_update(None, ReschedulingState(training_failed_error=error))
     with pytest.raises(NoRoom, match="other work holds them"):
         group.start()
-    alone = Group(monkeypatch, 2, 2, alone=True)
-    assert alone.start() == (2, 0.0), "no node can come: Ray says what is missing"
+
+
+def test_a_fixed_group_on_one_machine_waits_for_other_work_but_not_for_ever(monkeypatch):
+    group = Group(monkeypatch, 2, 2, alone=True)
+    group.total = 2
+    assert group.start(free=1) == (2, 0.0), "no node can come: Ray waits for the end of other work"
+    error = SimpleNamespace(controller_failure=type("WorkerGroupStartupTimeoutError", (Exception,), {})("no room"))
+    for _ in range(4):  # attempts of Ray, of 180 s each
+        group.now += 180
+        group.size.after_controller_state_update(None, ReschedulingState(training_failed_error=error))
+        assert group.start()[0] == 2
+    assert group.lines() == ["the cluster has room for 1 of 2 workers, waiting up to 900 s for other work to end"]
+    group.now += 181
+    with pytest.raises(NoRoom, match="other work holds them"):
+        group.start()
 
 
 def test_a_group_grows_where_room_stays(monkeypatch):
