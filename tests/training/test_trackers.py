@@ -114,6 +114,23 @@ def test_a_tracker_that_fails_is_one_line_and_gets_all_at_the_end(recorded, run,
     assert lines == ["tracker json fails, and training goes on without it: ConnectionError: no answer"]
 
 
+def test_a_password_in_the_address_of_a_server_is_neither_shown_nor_kept(recorded, run, monkeypatch, capsys):
+    def refuse(*arguments):
+        raise ConnectionError("API request to https://me:secret-1@mlflow.example.org/api failed")
+
+    monkeypatch.setattr(recorded, "server", "https://me:secret-1@mlflow.example.org")
+    with Tracking(run, "json"):
+        pass
+    known = (run.directory / "tracking.json").read_text()
+    monkeypatch.setattr(recorded, "server", "https://me:secret-2@mlflow.example.org")
+    monkeypatch.setattr(recorded, "log_metrics", refuse)
+    with Tracking(run, "json"):
+        run.append(record(1))
+    assert [call[3] for call in recorded.calls if call[0] == "begin"] == [None, "run 1"], "the same run of the server"
+    assert (run.directory / "tracking.json").read_text() == known and "secret" not in known
+    assert "failed" in (line := capsys.readouterr().err) and "secret" not in line
+
+
 def test_a_tracker_that_hangs_is_left_behind(recorded, run, monkeypatch, capsys):
     monkeypatch.setattr(following, "_END_SECONDS", 0.1)
     monkeypatch.setattr(recorded, "begin", lambda *arguments: time.sleep(3))

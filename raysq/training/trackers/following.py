@@ -14,6 +14,7 @@ from raysq.display.terminal import print_message
 from raysq.errors import DamagedError, Interrupted
 from raysq.storage.atomic import write_json
 from raysq.storage.json_files import read_json
+from raysq.storage.uris import identity, redact_text
 from raysq.training.trackers.tracker import Status, Tracker, check_tracker, open_tracker
 from raysq.training.user_code import describe
 
@@ -28,7 +29,7 @@ class Known(TypedDict):
 
     Attributes:
         id: id of the run in the tracker.
-        server: digest of the server's address, which may hold a password.
+        server: digest of the server's address, without user and password.
         epochs: number of epochs, or of trials of a search, that were logged.
     """
 
@@ -168,9 +169,10 @@ class Following(ABC):
 
     def _say(self, reason: str) -> None:
         if not self._failed:
-            print_message(f"tracker {self.tracker} fails, and training goes on without it: {reason}")
+            # Errors of requests name their address.
+            print_message(f"tracker {self.tracker} fails, and training goes on without it: {redact_text(reason)}")
         self._failed = True
 
 
 def _digest(server: str) -> str:
-    return hashlib.sha256(server.encode()).hexdigest()[:16]
+    return hashlib.sha256(identity(server).encode()).hexdigest()[:16]
