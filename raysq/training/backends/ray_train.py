@@ -167,6 +167,8 @@ def _train_group(
 ) -> None:
     """Train with a group, which Ray Train restarts after failures, and keep the group if all went well.
 
+    A loss after the chief has written the result changes nothing for the run.
+
     Raises:
         RaysqError: the group failed; a `LostError` if workers, the group or Ray were lost.
     """
@@ -180,10 +182,17 @@ def _train_group(
 
     try:
         group.run(_train_worker, arguments, on_event, ends)
-    except (GroupLost, HeadLost):
-        raise
+    except (GroupLost, HeadLost) as loss:
+        if run.result() is None:
+            raise
+        if isinstance(loss, OwnClusterLost):
+            own_cluster.shut_down()
+        return
     except GroupEnded as ended:
-        raise failures.read(run.directory) or _explain(ended.reason, run) from ended
+        error = failures.read(run.directory) or _explain(ended.reason, run)
+        if isinstance(error, LostError) and run.result() is not None:
+            return
+        raise error from ended
     except BaseException as error:
         group.stop(_INTERRUPT_SECONDS)
         if isinstance(error, KeyboardInterrupt):

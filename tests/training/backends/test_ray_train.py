@@ -20,6 +20,8 @@ from raysq.storage.atomic import write_json
 from raysq.training import checkpoint, failures, train
 from raysq.training.backends import ray_train, worker_groups
 from raysq.training.backends.driver_context import DriverContext
+from raysq.training.backends.group_losses import GroupLost, HeadLost, NoRoom, OwnClusterLost
+from raysq.training.backends.worker_groups import GroupEnded
 from raysq.training.evaluation import evaluate
 from raysq.training.goodput import read_attempts
 from raysq.training.progress import TrainProgress
@@ -228,6 +230,27 @@ def test_an_error_of_a_group_is_raised_as_it_is_unless_a_worker_recorded_one(dat
     with pytest.raises(TrainingError, match="not finite") as raised:
         ray_train._train_group(run, group, {}, print, bool)
     assert type(raised.value.__cause__) is UsageError
+
+
+@pytest.mark.parametrize(
+    "loss", [GroupEnded(NoRoom("no room")), GroupLost("not replaced"), HeadLost("no head"), OwnClusterLost("no Ray")]
+)
+def test_a_loss_after_the_end_of_a_run_is_none(data, monkeypatch, loss):
+    run = Run.create(resolve_config("jena", "dense", data, 0, SETTINGS), name="ended", fresh=True)
+    ended = []
+    monkeypatch.setattr(ray_train.own_cluster, "shut_down", lambda: ended.append("Ray"))
+    monkeypatch.setattr(worker_groups, "keep", lambda group: pytest.fail("the group is lost"))
+
+    def lose(*_):
+        raise loss
+
+    group = SimpleNamespace(run=lose)
+    with pytest.raises(LostError):
+        ray_train._train_group(run, group, {}, print, bool)
+    metrics = {"val_loss": 0.5}
+    run.finish({"metrics": metrics, "steps": 1, "seconds": 1, "best_epoch": 1, "epochs": 0, "parameters": 9})
+    ray_train._train_group(run, group, {}, print, bool)
+    assert ended == (["Ray"] if isinstance(loss, OwnClusterLost) else [])
 
 
 def test_the_driver_says_once_that_more_workers_do_not_help(data, tmp_path, capsys):
