@@ -16,6 +16,7 @@ T = TypeVar("T")
 _LISTED = 24  # names listed in a message
 _LONGEST = 40  # characters shown of a name
 
+SECTIONS = ("data", "model", "training")
 REQUIRED = inspect.Parameter.empty  # stands for the default of a keyword without one
 # Former names of settings.
 RENAMED = {
@@ -303,13 +304,15 @@ def flat_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return settings of which some are given as a dict for a section, each as `section.name`.
 
     Example:
-        >>> flat_settings({"model": {"units": 16}, "epochs": 2})
-        {'model.units': 16, 'epochs': 2}
+        >>> flat_settings({"model": {"units": 16}, "epochs": 2, "class_weight": {"no": 1, "yes": 5}})
+        {'model.units': 16, 'epochs': 2, 'class_weight': {'no': 1, 'yes': 5}}
     """
     flat: dict[str, Any] = {}
     for key, value in settings.items():
         flat |= (
-            {f"{key}.{name}": inner for name, inner in value.items()} if isinstance(value, Mapping) else {key: value}
+            {f"{key}.{name}": inner for name, inner in value.items()}
+            if key in SECTIONS and isinstance(value, Mapping)
+            else {key: value}
         )
     return flat
 

@@ -42,7 +42,7 @@ from raysq.training.user_code import is_own
 _SHOWN = 4  # differences in a message
 _LONG = 40  # characters of one value in a message
 # Settings that came later, with the value of no effect. With that value the id is the one of before.
-_LATER = {"exact": 0, "steps_per_execution": 0}
+_LATER = {"exact": 0, "steps_per_execution": 0, "class_weight": None}
 
 
 class Sections(TypedDict):
@@ -110,8 +110,9 @@ class RunConfig:
     @property
     def id(self) -> str:
         """Id of the run: task, model, and a hash of data fingerprint, settings, seed, model source and callbacks."""
+        data = {name: value for name, value in self.settings["data"].items() if _LATER.get(name, ...) != value}
         training = {name: value for name, value in self.settings["training"].items() if _LATER.get(name) != value}
-        sections = (self.settings["data"], self.settings["model"], training)
+        sections = (data, self.settings["model"], training)
         parts = [self.fingerprint, self.model, *sections, self.seed]
         parts += [part for part in (self.source_digest, self.given, self.callbacks) if part]
         digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:10]

@@ -10,6 +10,7 @@ import numpy as np
 from raysq.data.columns import validate_range
 from raysq.data.dataset import Dataset
 from raysq.data.moments import merge, moments
+from raysq.errors import UsageError
 from raysq.problems.arrays.encode import INPUT, TARGET, stored_name
 from raysq.problems.arrays.inputs import Input, Stored, make_inputs, stored_values, tensor_batch
 from raysq.problems.arrays.metadata import Number, TargetValues
@@ -17,6 +18,7 @@ from raysq.problems.arrays.references import LinearSolution
 from raysq.problems.arrays.roles import Column
 from raysq.problems.arrays.settings import TableSettings
 from raysq.problems.arrays.table_splits import table_splits
+from raysq.problems.class_weights import class_weights, weigh
 from raysq.problems.splits import SPLITS
 
 MASK = "observed:"  # before the name of a target, in `arrays`
@@ -34,6 +36,7 @@ class TableData:
         targets: target columns, in the order of the setting `target`.
         split: rows of each split, without those that have no target.
         left_out: number of rows without any target.
+        class_weights: weight of each class of the only target in training, or None for 1 each.
         solutions: solutions of reference models, by model, target and penalty.
     """
 
@@ -48,6 +51,7 @@ class TableData:
         observed = np.any([self.observed(column) for column in self.targets], axis=0)
         self.left_out = int((~observed).sum())
         self.split = table_splits(dataset, settings, observed, self.targets[0]["name"], self.targets[0]["kind"])
+        self.class_weights = self._class_weights()
 
     def observed(self, column: Column) -> np.ndarray:
         """Return whether each row has a target."""
@@ -195,6 +199,19 @@ class TableData:
             return None
         return np.array(self.dataset.column("weight").slice(0, self.dataset.rows))
 
+    def _class_weights(self) -> np.ndarray | None:
+        """Return the weight of each class of the only target, or None for 1 each."""
+        if self.settings.class_weight is None:
+            return None
+        if [column["kind"] for column in self.targets] != ["class"]:
+            targets = ", ".join(f"{column['name']} ({column['kind']})" for column in self.targets)
+            raise UsageError(
+                f"setting class_weight needs a single target of classes, and this table has {targets}: leave it out, "
+                "or weigh rows by a column (--weight)"
+            )
+        (target,) = self.target_values
+        return class_weights(self.settings.class_weight, target["classes"], target["priors"])
+
     @cached_property
     def arrays(self) -> dict[str, np.ndarray]:
         """All inputs and targets in memory."""
@@ -259,9 +276,12 @@ class TableBatches:
 
     @property
     def weights(self) -> np.ndarray | None:
-        """Weight of each example, or None where all weigh the same."""
-        weights = self.data.weights
-        return None if weights is None else weights[self.rows]
+        """Weight of each example, of training examples by their class too; None where all weigh the same."""
+        weights = None if self.data.weights is None else self.data.weights[self.rows]
+        if self.name != "train" or self.data.class_weights is None:
+            return weights
+        (labels,) = self.data.labels.values()
+        return weigh(weights, self.data.class_weights, labels[self.rows, 0])
 
     @property
     def shares(self) -> dict[str, np.ndarray] | None:

@@ -25,6 +25,7 @@ from raysq.problems.arrays.sample import sample
 from raysq.problems.arrays.settings import TableSettings
 from raysq.problems.base import Problem, ReportModel, RowContext
 from raysq.problems.charts import Section, Table, Text
+from raysq.problems.class_weights import class_weight_messages, with_class_weight_text
 from raysq.problems.classes import described_classes
 from raysq.problems.specs import BatchSource, InputSpec, ModelSpec, Objective, OutputMetric
 from raysq.problems.splits import SPLITS, validation_messages, with_val_text
@@ -58,8 +59,8 @@ class Tables(Problem[TableSettings, TableMetadata]):
 
     @classmethod
     def resolve_settings(cls, values: Mapping[str, Any], dataset: Dataset) -> dict[str, Any]:
-        """Return the settings with `val` as text, also if it was given as a number."""
-        return with_val_text(values)
+        """Return the settings with `val` and `class_weight` as text, also if they were given as a number or a dict."""
+        return with_class_weight_text(with_val_text(values))
 
     @classmethod
     def make_metadata(cls, dataset: Dataset, settings: TableSettings) -> TableMetadata:
@@ -164,6 +165,7 @@ class Tables(Problem[TableSettings, TableMetadata]):
                     f"{target['name']}: {line}"
                     for line in described_classes(target["classes"], target["priors"], "row", _NAMED)
                 ]
+                lines += class_weight_messages(self.settings.class_weight, target["classes"], target["priors"])
             elif target["shape"]:
                 lines.append(f"predicts {target['name']}, tensors of shape {tuple(target['shape'])}, as they are")
             else:

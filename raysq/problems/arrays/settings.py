@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from raysq.config import Range, check_ranges
+from raysq.problems.class_weights import check_class_weight
 from raysq.problems.setting_types import Count, OptionalCount
 from raysq.problems.splits import split_amount
 
@@ -24,6 +25,9 @@ class TableSettings:
         maxlen: ids of a list that a model sees, the first ones.
         loss: loss of numbers: the squared error ("mse"), the absolute error ("mae"), or "huber", which is squared below
             one deviation.
+        class_weight: weights of the training rows in the loss by class, such as "no=1,yes=5", or "balanced" for the
+            inverse of each class's share. A class that is not named weighs 1, and with None all do. Only for a single
+            target of classes.
 
     Raises:
         UsageError: a setting is out of range.
@@ -35,7 +39,9 @@ class TableSettings:
     min_count: Annotated[int, Range(least=1)] = 2
     maxlen: Count = 200
     loss: Literal["mse", "mae", "huber"] = "mse"
+    class_weight: str | None = None
 
     def __post_init__(self) -> None:
         check_ranges(self)
+        check_class_weight(self.class_weight)
         split_amount(self.val, NOUNS[0])

@@ -9,6 +9,7 @@ import numpy as np
 
 from raysq.data.columns import validate_range
 from raysq.data.dataset import Dataset
+from raysq.problems.class_weights import class_weights, weigh
 from raysq.problems.images.settings import NOUNS, ImageSettings
 from raysq.problems.splits import split_rows
 
@@ -27,6 +28,7 @@ class ImageData:
         classes: names of the classes by index.
         pixels: uint8 pixels on disk; `take(rows)` returns shape (n, height * width * channels).
         labels: class index of each image, int32 of shape (images,).
+        class_weights: weight of each class in training, or None for 1 each.
     """
 
     def __init__(self, dataset: Dataset, settings: ImageSettings):
@@ -39,6 +41,7 @@ class ImageData:
         self.pixels = dataset.matrix("pixels")
         self.labels = dataset.column("label").slice(0, dataset.rows)
         validate_range(self.labels, 0, max(1, len(self.classes)), "class number")
+        self.class_weights = class_weights(settings.class_weight, self.classes, self.priors)
 
     @cached_property
     def arrays(self) -> dict[str, np.ndarray]:
@@ -105,6 +108,13 @@ class ImageBatches:
     def mapped(self) -> dict[str, Any]:
         """Return the same arrays with the pixels on disk."""
         return {"pixels": self.data.pixels, "labels": self.data.labels, "rows": self.rows}
+
+    @property
+    def weights(self) -> np.ndarray | None:
+        """Weight of each training example by its class, or None where all weigh the same."""
+        if self.name != "train":
+            return None
+        return weigh(None, self.data.class_weights, self.data.labels[self.rows])
 
     def gather(self, indices: Any, arrays: Mapping[str, Any], take: Callable[[Any, Any], Any]) -> tuple[Any, Any]:
         """Build a batch.

@@ -11,6 +11,7 @@ from raysq.data.dataset import Dataset
 from raysq.problems import classification_metrics
 from raysq.problems.base import Problem, ReportModel, RowContext
 from raysq.problems.charts import Section, Table, Text
+from raysq.problems.class_weights import class_weight_messages, with_class_weight_text
 from raysq.problems.classes import described_classes, single_class_messages
 from raysq.problems.classification_report import classification_report, report_tables
 from raysq.problems.images import options
@@ -48,8 +49,8 @@ class Images(Problem[ImageSettings, ImagesMetadata]):
 
     @classmethod
     def resolve_settings(cls, values: Mapping[str, Any], dataset: Dataset) -> dict[str, Any]:
-        """Return the settings with `val` as text, also if it was given as a number."""
-        return with_val_text(values)
+        """Return the settings with `val` and `class_weight` as text, also if they were given as a number or a dict."""
+        return with_class_weight_text(with_val_text(values))
 
     @classmethod
     def make_metadata(cls, dataset: Dataset, settings: ImageSettings) -> ImagesMetadata:
@@ -110,6 +111,7 @@ class Images(Problem[ImageSettings, ImagesMetadata]):
             lines.append("gives each image again; the labels are not used")
         else:
             lines += described_classes(metadata.classes, metadata.priors, "image", _NAMED)
+            lines += class_weight_messages(self.settings.class_weight, metadata.classes, metadata.priors)
             lines += single_class_messages(metadata.single)
         for split, noun in (("val", "validation"), ("test", "test")):
             if metadata.shared[split]:

@@ -4,7 +4,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from raysq.config import check_ranges
+from raysq.errors import UsageError
 from raysq.problems import splits
+from raysq.problems.class_weights import check_class_weight
 from raysq.problems.setting_types import OptionalCount
 
 NOUNS = ("image", "image")  # nouns for an example, and for the content that equal examples share
@@ -21,6 +23,8 @@ class ImageSettings:
             together, or the "first" or "last" images.
         train_samples: number of images to train on; None for all.
         loss: "crossentropy" of the classes or of each pixel, or "mse" of the probabilities or of the pixels.
+        class_weight: weights of the training images in the loss by class, such as "no=1,yes=5", or "balanced" for the
+            inverse of each class's share. A class that is not named weighs 1, and with None all do.
     """
 
     target: Literal["label", "image"] = "label"
@@ -28,7 +32,11 @@ class ImageSettings:
     val_selection: Literal["hash", "first", "last"] = "hash"
     train_samples: OptionalCount = None
     loss: Literal["crossentropy", "mse"] = "crossentropy"
+    class_weight: str | None = None
 
     def __post_init__(self) -> None:
         check_ranges(self)
+        check_class_weight(self.class_weight)
+        if self.class_weight is not None and self.target == "image":
+            raise UsageError("setting class_weight weighs classes, and target=image predicts none: leave it out")
         splits.split_amount(self.val, NOUNS[0])

@@ -11,6 +11,7 @@ import pyarrow as pa
 from raysq.data.columns import contiguous_array, count_codes, validate_range
 from raysq.data.dataset import Dataset
 from raysq.errors import DataError, UsageError
+from raysq.problems.class_weights import class_weights, weigh
 from raysq.problems.splits import split_rows
 from raysq.problems.text_classification.bags import bags, document_counts, inverse_frequency
 from raysq.problems.text_classification.ragged import RaggedIds, padded
@@ -64,6 +65,7 @@ class EncodedDocuments:
         split: rows of each split.
         tokens: codes of the words of each document.
         labels: int32 of shape (documents,), class indices.
+        class_weights: weight of each class in training, or None for 1 each.
 
     Raises:
         DataError: a split does not fit the data set, or a class index is out of range.
@@ -75,7 +77,9 @@ class EncodedDocuments:
         self.split = split_rows(dataset, settings.val, settings.val_selection, settings.train_samples)
         self.tokens = dataset.ragged("tokens")
         self.labels = dataset.column("label").slice(0, dataset.rows)
-        validate_range(self.labels, 0, len(dataset.manifest.report["classes"]), "class number")
+        classes = dataset.manifest.report["classes"]
+        validate_range(self.labels, 0, len(classes), "class number")
+        self.class_weights = class_weights(settings.class_weight, classes, self.priors)
 
     @cached_property
     def counts(self) -> np.ndarray:
@@ -219,6 +223,13 @@ class Texts:
     def mapped(self) -> dict[str, Any]:
         """Return the documents on disk, which are encoded when rows are taken."""
         return {"x": _DocumentsOnDisk(self.documents), "labels": self.documents.labels, "rows": self.rows}
+
+    @property
+    def weights(self) -> np.ndarray | None:
+        """Weight of each training example by its class, or None where all weigh the same."""
+        if self.name != "train":
+            return None
+        return weigh(None, self.documents.class_weights, self.documents.labels[self.rows])
 
     def gather(self, indices: Any, arrays: Mapping[str, Any], take: Callable[[Any, Any], Any]) -> tuple[Any, Any]:
         """Build a batch.

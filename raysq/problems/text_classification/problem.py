@@ -13,6 +13,7 @@ from raysq.errors import DataError
 from raysq.problems import classification_metrics
 from raysq.problems.base import Problem, ReportModel, RowContext
 from raysq.problems.charts import Section, Table, Text
+from raysq.problems.class_weights import class_weight_messages, with_class_weight_text
 from raysq.problems.classes import described_classes, single_class_messages
 from raysq.problems.classification_report import classification_report, report_tables
 from raysq.problems.specs import BatchSource, InputSpec, ModelSpec, Objective
@@ -63,7 +64,7 @@ class TextClassification(Problem[TextClassificationSettings, TextClassificationM
 
     @classmethod
     def resolve_settings(cls, values: Mapping[str, Any], dataset: Dataset) -> dict[str, Any]:
-        return with_val_text(values)
+        return with_class_weight_text(with_val_text(values))
 
     @classmethod
     def make_metadata(cls, dataset: Dataset, settings: TextClassificationSettings) -> TextClassificationMetadata:
@@ -145,6 +146,7 @@ class TextClassification(Problem[TextClassificationSettings, TextClassificationM
         metadata = self.metadata
         return [
             *described_classes(metadata.classes, metadata.priors, "document", _NAMED),
+            *class_weight_messages(self.settings.class_weight, metadata.classes, metadata.priors),
             *validation_messages(metadata.own_validation, "document"),
             *single_class_messages(metadata.single_classes),
         ]

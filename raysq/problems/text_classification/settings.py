@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from raysq.config import Range, check_ranges
 from raysq.errors import UsageError
+from raysq.problems.class_weights import check_class_weight
 from raysq.problems.setting_types import Count, OptionalCount
 from raysq.problems.splits import split_amount
 
@@ -42,6 +43,8 @@ class TextClassificationSettings:
             together, or the "first" or "last" rows.
         train_samples: number of documents to train on; None for all.
         loss: "crossentropy", or "mse" (squared error of the probabilities) for an exercise.
+        class_weight: weights of the training documents in the loss by class, such as "no=1,yes=5", or "balanced" for
+            the inverse of each class's share. A class that is not named weighs 1, and with None all do.
 
     Raises:
         UsageError: a setting is out of range or contradicts another setting.
@@ -65,9 +68,11 @@ class TextClassificationSettings:
     val_selection: Literal["hash", "first", "last"] = "hash"
     train_samples: OptionalCount = None
     loss: Literal["crossentropy", "mse"] = "crossentropy"
+    class_weight: str | None = None
 
     def __post_init__(self) -> None:
         check_ranges(self)
+        check_class_weight(self.class_weight)
         if self.max_features <= self.first:
             raise UsageError(f"setting max_features must be at least {self.first + 1}, received {self.max_features}")
         if self.hashing == 1:
