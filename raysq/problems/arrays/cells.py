@@ -43,13 +43,16 @@ def convert(column: pa.ChunkedArray, *, text: bool = False) -> tuple[Kind, pa.Ar
         return _texts(array.cast(pa.large_string()), typed=not text)
     if pa.types.is_boolean(kind):
         return _texts(array.cast(pa.large_string())) if text else ("boolean", array)
+    if text and pa.types.is_integer(kind):
+        return _texts(array.cast(pa.large_string()))
     if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
         array = _numbers(array)
         if array.null_count == len(array):
             return "empty", pa.nulls(len(array))
         return _texts(_number_texts(array)) if text else ("number", array)
     if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
-        return "time", pc.divide(array.cast(pa.timestamp("us")).cast(pa.int64()).cast(pa.float64()), 1e6)
+        times = array.cast(pa.timestamp("us"), safe=False).cast(pa.int64())
+        return "time", pc.divide(wide(times), 1e6)
     return _lists(array, kind)
 
 
@@ -94,7 +97,12 @@ def numbers_of(array: pa.Array) -> np.ndarray:
         values = parsed(array.dictionary)
         codes = array.indices.fill_null(-1).to_numpy(zero_copy_only=False)
         return np.where(codes >= 0, np.append(values, np.nan)[codes], np.nan)
-    return np.asarray(array.cast(pa.float64()).to_numpy(zero_copy_only=False), np.float64)
+    return np.asarray(wide(array).to_numpy(zero_copy_only=False), np.float64)
+
+
+def wide(array: pa.Array) -> pa.Array:
+    """Return numbers or booleans as float64. Whole numbers beyond 2^53 are rounded."""
+    return array.cast(pa.float64(), safe=not pa.types.is_integer(array.type))
 
 
 def parsed(texts: pa.Array) -> np.ndarray:
@@ -138,7 +146,7 @@ def _is_number(kind: pa.DataType) -> bool:
 def _numbers(array: pa.Array) -> pa.Array:
     if pa.types.is_integer(array.type) and not pa.types.is_uint64(array.type):
         return array.cast(pa.int64())
-    array = array.cast(pa.float64())
+    array = wide(array)
     return pc.if_else(pc.is_nan(array), pa.scalar(None, pa.float64()), array)
 
 

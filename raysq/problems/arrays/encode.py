@@ -26,6 +26,7 @@ _DTYPES = {
     "float": np.dtype("f4"),
     "double": np.dtype("f8"),
 }
+_ABSENT = np.float64("nan").view(np.uint64)  # checksum of a missing cell, whatever its column has elsewhere
 _PRIME = np.uint64(0x9E3779B97F4A7C15)
 
 
@@ -148,13 +149,23 @@ def codes_of(array: pa.Array, values: Sequence[str], *, whole: bool = False) -> 
     return np.asarray(np.append(known, 0)[codes], np.int64)
 
 
-def sequences(array: pa.Array) -> pa.Array:
-    """Return lists of ids as large lists of int32, empty for missing ones."""
+def sequences(array: pa.Array, unknown: int | None = None) -> pa.Array:
+    """Return lists of ids as large lists of int32, empty for missing ones.
+
+    Args:
+        array: lists of whole numbers.
+        unknown: what stands for missing numbers and for those beyond int32; None where there are none.
+    """
     if pa.types.is_null(array.type):
         return pa.array([[]] * len(array), pa.large_list(pa.int32()))
     lengths = pc.list_value_length(array).fill_null(0).to_numpy(zero_copy_only=False)
     offsets = np.concatenate([[0], np.cumsum(lengths)])
-    return pa.LargeListArray.from_arrays(pa.array(offsets, pa.int64()), array.flatten().cast(pa.int32()))
+    ids = array.flatten()
+    if unknown is not None:
+        ids = ids.cast(pa.int64(), safe=False)
+        known = pc.and_(pc.greater_equal(ids, 0), pc.less_equal(ids, np.iinfo(np.int32).max))
+        ids = pc.if_else(known.fill_null(False), ids, pa.scalar(unknown, ids.type))
+    return pa.LargeListArray.from_arrays(pa.array(offsets, pa.int64()), ids.cast(pa.int32()))
 
 
 def row_keys(arrays: Sequence[pa.Array]) -> np.ndarray:
@@ -174,16 +185,17 @@ def _checksums(array: pa.Array) -> np.ndarray:
     if pa.types.is_dictionary(kind):
         texts = [zlib.crc32(text.encode()) for text in array.dictionary.to_pylist()]
         codes = array.indices.fill_null(len(texts)).to_numpy(zero_copy_only=False)
-        return np.asarray(np.array([*texts, 0], np.uint64)[codes])
+        return np.asarray(np.array([*texts, _ABSENT], np.uint64)[codes])
     if pa.types.is_fixed_size_list(kind):
         return np.array([zlib.crc32(np.ascontiguousarray(row).data) for row in matrix(array)], np.uint64)
     if pa.types.is_large_list(kind):
         lists = sequences(array) if pa.types.is_integer(kind.value_type) else array
         values, offsets = np.ascontiguousarray(lists.values.to_numpy(zero_copy_only=False)), lists.offsets.to_pylist()
         parts = itertools.pairwise(offsets)
-        return np.array([zlib.crc32(values[begin:end].data) for begin, end in parts], np.uint64)
+        checksums = np.array([zlib.crc32(values[begin:end].data) for begin, end in parts], np.uint64)
+        return np.where(array.is_valid().to_numpy(zero_copy_only=False), checksums, _ABSENT)
     numbers = numbers_of(array) + 0.0  # -0 and 0 are equal
-    return np.where(np.isnan(numbers), np.float64("nan"), numbers).view(np.uint64)
+    return np.where(np.isnan(numbers), _ABSENT, numbers.view(np.uint64))
 
 
 def _parts(array: pa.Array) -> np.ndarray:

@@ -14,7 +14,6 @@ def line_stats(partition: TablePartition, chunk: tables.TableChunk) -> Stats:
     return {
         "file": partition.name,
         "unit": partition.unit,
-        "csv": partition.kind in ("range", "stream"),
         "part": getattr(partition, "part", -1),
         "first": partition.first,
         "above": partition.above,

@@ -144,7 +144,13 @@ def _output_shape(spec: ArraySpec) -> tuple[int, ...]:
 
 
 def _head_name(inputs: InputSpec, name: str) -> str:
-    return layer_name(name, tuple(inputs.inputs))
+    taken = list(inputs.inputs)
+    for target in inputs.targets_by_name:
+        label = layer_name(target, taken)
+        if target == name:
+            return label
+        taken.append(label)
+    raise KeyError(name)
 
 
 def _head(inputs: InputSpec, name: str, hidden: Any) -> Any:

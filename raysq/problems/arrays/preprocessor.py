@@ -74,7 +74,7 @@ class TablePreprocessor(TableFormat):
             do so too.
         weight: column of the weight of each row in the loss, or None.
         test: share of the rows to draw for the test part if the source has no parts.
-        text: columns of a csv that hold numbers in some parts of the file and text in others. They are found.
+        text: columns that hold numbers in some parts of the files and text in others. They are found.
 
     The other fields are those of `CsvFormat`.
 
@@ -172,6 +172,8 @@ class TablePreprocessor(TableFormat):
         if self.inputs:
             names = [name for name in names if name in (*self.inputs, *self.target) or name in self._kept]
         texts = [name for name in names if name in (*self.categories, *self.text, self.split_column)]
+        if self.group not in (None, *self.inputs):
+            texts = [*dict.fromkeys([*texts, self.group])]  # 64-bit numbers are told apart
         numbers = [name for name in names if name not in texts]
         for chunk in tables.read(partition, texts, numbers, self.csv):
             rows, stats = convert_rows(chunk.table.select(names), texts)
@@ -190,12 +192,17 @@ class TablePreprocessor(TableFormat):
             raise DataError("the source has no rows")
         columns = merged([record.stats["columns"] for record in records])
         mixed = tuple(name for name, column in columns.items() if column.kind == "mixed" and name not in self.text)
-        csv = all(record.stats["csv"] for record in records)
-        if mixed and csv:
+        if mixed:  # numbers in some parts of the files, and text in others
             return Transform(preprocessor=replace(self, text=(*self.text, *mixed)))
         roles = infer_roles(self, columns)
         if self.split_column:
             self._check_parts(columns[self.split_column].missing, records)
+        if self.group and columns[self.group].kind in ("other", "mixed"):
+            raise DataError(
+                f"column {self.group!r} of --group holds cells of a type that cannot be compared, or of several types",
+                "--group names another column",
+            )
+        ungrouped = columns[self.group].missing if self.group else 0
         if self.weight:
             check_weight(self.weight, columns[self.weight])
         values = {}
@@ -212,6 +219,8 @@ class TablePreprocessor(TableFormat):
             }
         )
         summary = {"columns": roles.columns, "left_out": roles.left_out, "parts": "given" if given else "drawn"}
+        if ungrouped:
+            summary["ungrouped"] = ungrouped
         return Transform(
             rows=Encode(roles.columns, values, self.group, self.split_column, self.weight, test),
             extras={"values": extra},
@@ -232,7 +241,11 @@ class TablePreprocessor(TableFormat):
             raise DataError(f"column {name!r} of --split-column has no row to train on")
 
     def summarize(self, stats: list[Stats], summary: Stats | None = None) -> Stats:
-        """Return the report: `columns`, `left_out`, `parts` ("given" or "drawn"), `test` and the `empty` rows."""
+        """Return the report.
+
+        It has `columns`, `left_out`, `parts` ("given" or "drawn"), `test`, the number of `empty` rows and, if there are
+        any, of `ungrouped` ones.
+        """
         return dict(summary or {})
 
     def describe(self, report: Mapping[str, Any]) -> list[str]:
@@ -240,6 +253,8 @@ class TablePreprocessor(TableFormat):
         lines = describe_roles(report["columns"], report["left_out"])
         if report["empty"]:
             lines.append(f"{report['empty']:,} rows without any value were left out")
+        if report.get("ungrouped"):
+            lines.append(f"{report['ungrouped']:,} rows have no {self.group}: they stay together as one group")
         if report["parts"] == "drawn":
             kept = f"rows of one {self.group} stay" if self.group else "equal rows stay"
             share = f"about {100 * report['test']:g} % of the rows are drawn to test, {kept} together"

@@ -45,9 +45,8 @@ def array_rows(array: Any, columns: Sequence[Column]) -> pa.Table:
     if kinds == {"tensor"} and len(columns) == 1:
         shape = tuple(columns[0]["shape"])
         if values.shape[1:] == shape and values.dtype.kind in "biuf":
-            tensors = values.astype(dtype_of(columns[0])).reshape(len(values), -1)
-            flat = pa.array(np.ascontiguousarray(tensors).reshape(-1))
-            return pa.table({columns[0]["name"]: pa.FixedSizeListArray.from_arrays(flat, tensors.shape[1])})
+            flat = pa.array(_tensor_numbers(np.ascontiguousarray(values).reshape(-1), columns[0]))
+            return pa.table({columns[0]["name"]: pa.FixedSizeListArray.from_arrays(flat, int(np.prod(shape)))})
         wanted = f"(n, {', '.join(map(str, shape))})"
     elif kinds == {"number"}:
         if values.ndim == 2 and values.shape[1] == len(columns) and values.dtype.kind in "biuf":
@@ -73,7 +72,7 @@ def _input_column(values: pa.ChunkedArray, column: Column) -> pa.Array:
             return pa.array(numbers, from_pandas=True)
     elif column["kind"] == "sequence":
         if kind == "empty" or (kind == "list" and pa.types.is_integer(array.type.value_type)):
-            return sequences(array)
+            return sequences(array, unknown=-1)
     elif kind in ("tensor", "list") and not array.null_count:
         size = int(np.prod(column["shape"]))
         flat = array
@@ -81,10 +80,25 @@ def _input_column(values: pa.ChunkedArray, column: Column) -> pa.Array:
             flat = flat.flatten()
         even = kind == "tensor" or bool((np.diff(array.offsets.to_numpy()) == size).all())
         if even and len(flat) == size * len(array):
-            numbers = flat.to_numpy(zero_copy_only=False).astype(dtype_of(column))
+            numbers = _tensor_numbers(flat.to_numpy(zero_copy_only=False), column)
             return pa.FixedSizeListArray.from_arrays(pa.array(numbers), size)
     wanted = {"category": "text or numbers", "number": "numbers", "sequence": "lists of ids"}
     raise DataError(
         f"column {column['name']!r} holds {values.type}, and the run takes "
         + wanted.get(column["kind"], f"tensors of shape {tuple(column['shape'])}, one in each row")
     )
+
+
+def _tensor_numbers(numbers: np.ndarray, column: Column) -> np.ndarray:
+    """Return the numbers of tensors in the type of the training rows, or raise DataError if it does not hold them."""
+    dtype = dtype_of(column)
+    with np.errstate(invalid="ignore"):
+        converted = numbers.astype(dtype)
+    # NaN is no number of an integer type, and no training row has it.
+    changed = converted != numbers if dtype.kind in "iu" else ~np.isfinite(converted)
+    if changed.any():
+        raise DataError(
+            f"column {column['name']!r} holds the number {numbers[np.argmax(changed)]}, and the training rows have "
+            + (f"whole numbers of type {dtype}" if dtype.kind in "iu" else "finite numbers only")
+        )
+    return converted

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from raysq.data.moments import merge as merge_moments
 from raysq.data.moments import moments
-from raysq.problems.arrays.cells import Kind, is_time, matrix, odd_text
+from raysq.problems.arrays.cells import Kind, is_time, matrix, odd_text, wide
 
 MOST_DISTINCT = 64  # numbers or texts that are listed
 
@@ -81,7 +81,7 @@ def column_stats(kind: Kind, array: pa.Array, shape: Sequence[int] = ()) -> dict
     if kind == "text":
         stats |= _text_stats(array.dictionary)
     elif kind in ("number", "boolean", "time"):
-        stats |= _number_stats(array.drop_null().cast(pa.float64()).to_numpy())
+        stats |= _number_stats(wide(array.drop_null()).to_numpy())
     elif kind == "tensor":
         values = matrix(array.drop_null())
         stats |= {**_range(values.reshape(-1)), "shape": list(shape), "dtype": _dtype(array)}

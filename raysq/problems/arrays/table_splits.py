@@ -25,7 +25,13 @@ def table_splits(dataset: Dataset, settings: TableSettings, observed: np.ndarray
     stratified = settings.val_selection == "stratified"
     selection = "hash" if stratified else settings.val_selection
     split = split_rows(dataset, settings.val, selection, None if stratified else settings.train_samples, *NOUNS)
+    group = dataset.preprocessor_settings.get("group")
     own = bool((dataset.column("part").slice(0, dataset.rows) == 2).any())
+    if group and not own and settings.val_selection != "hash":
+        raise DataError(
+            f"val_selection={settings.val_selection} would divide rows of one {group}, which --group keeps together: "
+            "leave it out, or prepare the data without --group"
+        )
     if stratified and not own:
         if kind != "class":
             raise DataError(f"val_selection=stratified needs classes, and target {target!r} is a number")

@@ -8,9 +8,10 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 import pytest
-from problems.arrays.tables import house_table, make_dataset
+from problems.arrays.tables import bound, house_table, make_dataset
 
 from raysq.errors import DataError, UsageError
+from raysq.problems.arrays.encode import row_keys
 from raysq.problems.arrays.preprocessor import TablePreprocessor
 from raysq.problems.arrays.sample import sample
 
@@ -280,3 +281,48 @@ def test_the_sample_resembles_a_table(tmp_path):
     assert left_out(dataset) == {"customer_id": "it numbers the rows"}
     (tmp_path / "again").mkdir()
     assert sample(tmp_path / "again", "500").read_bytes() == sample(tmp_path, "500").read_bytes()
+
+
+def test_whole_numbers_beyond_float_and_nanoseconds_are_read(tmp_path):
+    table = house_table().append_column("seed", pa.array([2**60 + 1 + 1000 * (n % 90) for n in range(200)]))
+    table = table.append_column("large", pa.array([2**63 + 10_000 * (n % 50) for n in range(200)], pa.uint64()))
+    table = table.append_column("code", pa.array([2**63 + n % 3 for n in range(200)], pa.uint64()))
+    table = table.append_column("at", pa.array([10**18 + 1 + 10**9 * (n % 50) for n in range(200)], pa.timestamp("ns")))
+    dataset = make_dataset(table, tmp_path / "d", target="price", categories=["code"], numbers=["at"])
+    found = kinds(dataset)
+    assert [found[name] for name in ("seed", "large", "code", "at")] == ["number", "number", "category", "number"]
+    column = next(column for column in dataset.manifest.report["columns"] if column["name"] == "code")
+    assert column["values"] == 3
+
+
+def test_texts_of_parquet_that_are_numbers_in_some_groups_stay_texts(tmp_path):
+    codes = ["10"] * 100 + ["10", "x"] * 50
+    table = house_table().append_column("code", pa.array(codes)).append_column("who", pa.array(codes))
+    path = tmp_path / "t.parquet"
+    pa.parquet.write_table(table, path, row_group_size=50)
+    dataset = make_dataset(path, tmp_path / "d", target="price", group="who")
+    assert kinds(dataset)["code"] == "category" and "code" not in left_out(dataset)
+    assert len(set(stored(dataset, "key").tolist())) == 2
+
+
+def test_missing_cells_have_one_checksum_in_all_chunks():
+    texts = pa.array(["a", None], pa.large_string()).dictionary_encode()
+    lists = pa.array([[1], None], pa.large_list(pa.int64()))
+    keys = [row_keys([array])[1] for array in (texts, lists, pa.nulls(2), pa.array([1.0, None]))]
+    assert len(set(keys)) == 1
+
+
+def test_rows_without_a_group_are_told(tmp_path):
+    who = pa.array([None if n % 4 == 0 else n % 9 for n in range(200)])
+    dataset = make_dataset(house_table().append_column("who", who), tmp_path / "d", target="price", group="who")
+    lines = TablePreprocessor(target=("price",), group="who").describe(dataset.manifest.report)
+    assert "50 rows have no who: they stay together as one group" in lines
+    assert len(set(stored(dataset, "key")[::4].tolist())) == 1
+    with pytest.raises(DataError, match="val_selection=first would divide rows of one who"):
+        bound(dataset, val_selection="first")
+
+
+def test_a_group_of_another_type_is_refused(tmp_path):
+    table = house_table().append_column("who", pa.array([b"\xff%d" % (n % 9) for n in range(200)]))
+    with pytest.raises(DataError, match="'who' of --group holds cells of a type that cannot be compared"):
+        make_dataset(table, tmp_path / "d", target="price", group="who")

@@ -12,9 +12,11 @@ from raysq.errors import DataError, UsageError
 from raysq.inference.batch import predict_file
 from raysq.inference.predictor import Predictor
 from raysq.problems.arrays import models
+from raysq.problems.arrays.inputs import Sequences
 from raysq.problems.arrays.problem import Tables
-from raysq.problems.arrays.raw_rows import array_rows
+from raysq.problems.arrays.raw_rows import array_rows, input_rows
 from raysq.problems.arrays.roles import Column
+from raysq.problems.specs import ArraySpec, InputSpec
 from raysq.training.callbacks import TrainingCallbacks
 from raysq.training.evaluation import evaluate_in_detail
 from raysq.training.run import Run
@@ -155,6 +157,37 @@ def test_arrays_are_rows_of_the_only_input():
         array_rows(np.ones((4, 3)), [image])
     with pytest.raises(UsageError, match="columns of several kinds: .* a table with a, u, v"):
         array_rows(np.ones((4, 3)), [image, *numbers])
+    with pytest.raises(
+        DataError, match="'a' holds the number 0.5, and the training rows have whole numbers of type uint8"
+    ):
+        array_rows(np.full((4, 2, 3), 0.5), [image])
+
+
+@pytest.mark.parametrize(("cells", "shown"), [([1.0, 2.5], "2.5"), ([1, 300], "300"), ([1, None], "nan")])
+def test_tensors_of_other_numbers_than_those_of_training_are_refused(cells, shown):
+    image = Column(name="a", target=False, kind="tensor", type="uint8", shape=[2], values=0, missing=0, whole=False)
+    with pytest.raises(DataError, match=f"'a' holds the number {shown}, and the training rows have whole numbers"):
+        input_rows(pa.table({"a": pa.array([cells])}), [image])
+    assert input_rows(pa.table({"a": pa.array([[1.0, 255.0]])}), [image]).column("a").to_pylist() == [[1, 255]]
+
+
+def test_ids_that_no_training_row_can_have_are_unknown():
+    ids = Column(name="a", target=False, kind="sequence", type="int32", shape=[], values=9, missing=0, whole=False)
+    rows = input_rows(pa.table({"a": pa.array([[1, None, 2**40], [3]])}), [ids])
+    given = Sequences("a", "a", 4, 9)
+    assert given.of_rows(rows).tolist() == [[1, 0, 0, 0], [3, 0, 0, 0]]
+    assert [mask.tolist() for mask in given.unknown(rows).values()] == [[True, False]]
+
+
+def test_targets_of_like_names_have_layers_of_their_own():
+    spec = InputSpec(
+        shape=(1,),
+        outputs=1,
+        output_shape=(1,),
+        inputs={"numbers": ArraySpec((1,))},
+        targets_by_name={"a b": ArraySpec((1,)), "a_b": ArraySpec((1,))},
+    )
+    assert len(models.mlp(spec).outputs) == 2 and len(models.linear(spec).outputs) == 2
 
 
 def test_reports_show_errors_and_what_the_model_uses(both_run, both):
