@@ -121,7 +121,11 @@ def locate(uri: str) -> Location:
     """
     import pyarrow.fs
 
-    shown, secrets = redact(uri), _secrets(uri)
+    shown = redact(uri)
+    try:
+        secrets = _secrets(uri)
+    except ValueError:  # such as of a bracket in the host
+        raise SourceError(f"{shown} is no URI", hint="write signs in names and passwords as %XX") from None
     create = pyarrow.fs.FileSystem.from_uri if scheme(uri) in _ARROW else _of_fsspec
     if scheme(uri) in ("gs", "gcs") and "retry_limit_seconds" not in uri:
         uri += f"{'&' if '?' in uri else '?'}retry_limit_seconds={_GCS_SECONDS}"

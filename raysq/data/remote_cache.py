@@ -9,7 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import Any, TypedDict
 
 from raysq.data.download import Progress, file_name
 from raysq.data.remote import Location, locate
@@ -19,16 +19,13 @@ from raysq.storage.json_files import read_json
 from raysq.storage.paths import file_lock, home
 from raysq.storage.uris import identity
 
-if TYPE_CHECKING:
-    pass
-
 _BLOCK = 8 << 20  # bytes of a request
 _FILES = 8  # files downloaded at once
 _RESERVE = 64 << 20  # bytes of disk space to keep free
 
 
 class _Mark(TypedDict):
-    """State of a remote file when it was downloaded, by which a change is noticed."""
+    """State of a remote file when its download began, by which a change is noticed."""
 
     size: int
     version: str
@@ -39,7 +36,6 @@ class _RemoteFile:
     name: str  # relative to the folder, with forward slashes
     path: str
     size: int
-    changed: str  # time of the last change
 
 
 class _Stopped(Exception):
@@ -74,7 +70,7 @@ def fetch_remote(uri: str, wanted: Callable[[str], bool], *, recursive: bool, pr
         raise SourceError(f"{location.shown} does not exist", hint="check its name, and the region or endpoint")
     with file_lock(folder / ".lock"):
         if info.type == pyarrow.fs.FileType.File:
-            files = [_RemoteFile(target.name, info.path, info.size, str(info.mtime_ns))]
+            files = [_RemoteFile(target.name, info.path, info.size)]
             root = folder
         else:
             files, root = _files(location, wanted, recursive), target
@@ -96,7 +92,7 @@ def _files(location: Location, wanted: Callable[[str], bool], recursive: bool) -
             continue
         if any(part in ("", ".", "..") for part in name.split("/")) or "\0" in name:
             raise SourceError(f"{location.shown} has a file named {name!r}, which no folder can hold", hint="rename it")
-        files.append(_RemoteFile(name, info.path, info.size, str(info.mtime_ns)))
+        files.append(_RemoteFile(name, info.path, info.size))
     if not files:
         raise SourceError(f"{location.shown} has no files that are read here", hint="give another --source")
     return sorted(files, key=lambda file: file.name)
@@ -139,12 +135,12 @@ def _download(location: Location, file: _RemoteFile, root: Path, parts: Path, te
     stored = _read_mark(mark)
     if stored is not None and stored["size"] == file.size and path.exists() and path.stat().st_size == file.size:
         version = location.call("read", lambda: _version(location, file))
-        if stored["version"] == version:
+        if version and stored["version"] == version:
             tell(file.size)
             return
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        part.parent.mkdir(parents=True, exist_ok=True)
+        path.unlink(missing_ok=True)  # the mark, which is written first, would take it for the new file
         free = shutil.disk_usage(part.parent).free
         if file.size + _RESERVE > free:
             raise SourceError(
@@ -163,10 +159,10 @@ def _download(location: Location, file: _RemoteFile, root: Path, parts: Path, te
 def _copy(location: Location, file: _RemoteFile, part: Path, mark: Path, tell: Callable[[int], None]) -> None:
     """Append what is missing to a partial download. Raise `OSError` if that fails, to be called again."""
     with location.system.open_input_file(file.path) as source:
-        version, size = _version_of(source, file), source.size()
+        version, size = _version_of(location, source, file), source.size()
         stored = _read_mark(mark)
         have = part.stat().st_size if part.exists() else 0
-        if stored is None or stored != {"size": size, "version": version} or have > size:
+        if not version or stored != {"size": size, "version": version} or have > size:
             have = 0  # nothing proves that the file is unchanged
         write_json(mark, {"size": size, "version": version}, durable=False)
         source.seek(have)
@@ -189,11 +185,14 @@ def _copy(location: Location, file: _RemoteFile, part: Path, mark: Path, tell: C
 
 def _version(location: Location, file: _RemoteFile) -> str:
     with location.system.open_input_file(file.path) as source:
-        return _version_of(source, file)
+        return _version_of(location, source, file)
 
 
-def _version_of(source: Any, file: _RemoteFile) -> str:
-    """Return what changes when a file does: its ETag or checksum, or where there is none, the time of its change."""
+def _version_of(location: Location, source: Any, file: _RemoteFile) -> str:
+    """Return what changes when a file does: its ETag or checksum, or where there is none, the time of its change.
+
+    Where the file system has none of them, return "": whether the file has changed is not known.
+    """
     metadata: dict[str, str] = {}
     with contextlib.suppress(NotImplementedError, AttributeError):
         metadata = {
@@ -203,7 +202,10 @@ def _version_of(source: Any, file: _RemoteFile) -> str:
             for key, value in (source.metadata() or {}).items()
         }
     found = [metadata[key] for key in ("etag", "content-md5", "crc32c", "md5hash", "generation") if metadata.get(key)]
-    return hashlib.sha256("\n".join(found or [file.changed]).encode()).hexdigest()[:24]
+    if not found:
+        changed = location.system.get_file_info(file.path).mtime_ns
+        found = [] if changed is None else [str(changed)]
+    return hashlib.sha256("\n".join(found).encode()).hexdigest()[:24] if found else ""
 
 
 def _read_mark(mark: Path) -> _Mark | None:

@@ -1,6 +1,7 @@
 """Sources of remote file systems: a server of moto on loopback, of which every third request fails."""
 
 import itertools
+import os
 import threading
 
 import numpy as np
@@ -228,3 +229,48 @@ def test_other_schemes_are_those_of_fsspec(tmp_path):
         raysq.prepare("forecast", "nowhere://x/y", quiet=True)
     (tmp_path / "load.csv").write_bytes(csv())
     assert raysq.prepare("forecast", f"file://{tmp_path}/load.csv", quiet=True).rows == 200
+
+
+def test_a_change_of_the_same_size_is_noticed_after_an_interruption(server, monkeypatch):
+    put(server, "same.bin", bytes(300_000))
+    remote_cache.fetch_remote(uri(server, "same.bin"), bool, recursive=False)
+    put(server, "same.bin", b"1" * 300_000)
+    monkeypatch.setattr(remote_cache, "_BLOCK", 100_000)
+
+    def stop(done, total):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        remote_cache.fetch_remote(uri(server, "same.bin"), bool, recursive=False, progress=stop)
+    assert remote_cache.fetch_remote(uri(server, "same.bin"), bool, recursive=False).read_bytes() == b"1" * 300_000
+
+
+def test_a_file_that_changes_while_it_is_read_is_read_again(tmp_path, monkeypatch):
+    path = tmp_path / "changing.bin"
+    path.write_bytes(bytes(300_000))
+    monkeypatch.setattr(remote_cache, "_BLOCK", 100_000)
+    seen = []
+
+    def change(done, total):
+        if not seen:  # a file system without ETags
+            path.write_bytes(b"1" * 300_000)
+            os.utime(path, ns=(1, 1))
+        seen.append(done)
+
+    fetched = remote_cache.fetch_remote(f"file://{path}", bool, recursive=False, progress=change)
+    assert fetched.read_bytes() == b"1" * 300_000
+
+
+def test_a_file_without_etag_and_time_is_always_read_again():
+    import fsspec
+
+    for digit in b"12":
+        with fsspec.open("memory://folder/untimed.bin", "wb") as file:
+            file.write(bytes([digit]) * 100)
+        path = remote_cache.fetch_remote("memory://folder/untimed.bin", bool, recursive=False)
+        assert path.read_bytes() == bytes([digit]) * 100
+
+
+def test_a_malformed_host_is_one_line():
+    with pytest.raises(SourceError, match=r"^s3://\S* is no URI; write signs in names and passwords as %XX$"):
+        raysq.prepare("forecast", "s3://key:hush-hush@[bucket/x.csv", quiet=True)
