@@ -96,10 +96,13 @@ def _as(table: pa.Table, schema: pa.Schema) -> pa.Table:
     """Return a table with the columns and types of a schema. Missing columns have no values."""
     if table.schema == schema:
         return table
-    columns = [
-        table.column(field.name).cast(field.type)
-        if field.name in table.column_names
-        else pa.nulls(len(table), field.type)
-        for field in schema
-    ]
+    try:
+        columns = [
+            table.column(field.name).cast(field.type)
+            if field.name in table.column_names
+            else pa.nulls(len(table), field.type)
+            for field in schema
+        ]
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:  # such as whole numbers that no float holds
+        raise TypeError(str(error)) from None
     return pa.table(columns, schema=schema)
