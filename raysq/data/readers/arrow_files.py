@@ -4,6 +4,7 @@ import contextlib
 import struct
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import pyarrow as pa
 
@@ -13,6 +14,7 @@ from raysq.errors import DataError
 
 _MAGIC, _OLD = b"ARROW1", b"FEA1"
 _BLOCK = struct.Struct("<qi4xq")  # offset, size of the metadata, size of the body
+_DICTIONARIES, _RECORDS = 2, 3  # fields of the footer
 
 
 class ArrowFile:
@@ -28,14 +30,16 @@ class ArrowFile:
         self._reader = pa.ipc.open_file(data)
         self._path = path
         self.schema: pa.Schema = self._reader.schema
-        batches = [_batch(memoryview(data), block) for block in _blocks(memoryview(data))]
-        self.groups: Sequence[int] = tuple(rows for rows, _ in batches)
-        self.sizes: Sequence[int] = tuple(size for _, size in batches)
+        view = memoryview(data)
+        batches = [_batch(view, block) for block in _blocks(view, _RECORDS)]
+        self.groups: Sequence[int] = tuple(batch.rows for batch in batches)
+        self.sizes: Sequence[int] = tuple(batch.size for batch in batches)
         if len(batches) != self._reader.num_record_batches:
             raise pa.ArrowInvalid("the footer lists other record batches")
-        for size, stored in zip(self.sizes, (block[2] for block in _blocks(memoryview(data))), strict=True):
-            if size > stored:  # compressed
-                limits.check_object(f"{path.name}: a record batch", size)
+        for batch in batches:
+            batch.check(f"{path.name}: a record batch", limits)
+        for block in _blocks(view, _DICTIONARIES):
+            _batch(view, block, of_dictionary=True).check(f"{path.name}: a dictionary", limits)
 
     def batches(self, group: int, columns: list[str], rows: int) -> Iterator[pa.RecordBatch]:
         """Yield columns of a record batch, at most `rows` rows at a time.
@@ -71,28 +75,41 @@ def open_arrow(path: Path, limits: Limits) -> Iterator[ArrowFile]:
         yield ArrowFile(path, data, limits)
 
 
-def _blocks(data: memoryview) -> list[tuple[int, int, int]]:
-    """Return offset, size of the metadata and size of the body of each record batch, from the footer."""
+class _Batch(NamedTuple):
+    """Rows of a batch, the bytes of its buffers when decompressed, and the bytes of its body in the file."""
+
+    rows: int
+    size: int
+    stored: int
+
+    def check(self, where: str, limits: Limits) -> None:
+        """Raise `DataError` if the batch is compressed and too large when decompressed."""
+        if self.size > self.stored:
+            limits.check_object(where, self.size)
+
+
+def _blocks(data: memoryview, field: int) -> list[tuple[int, int, int]]:
+    """Return offset, size of the metadata and size of the body of each batch that a field of the footer lists."""
     end = len(data) - len(_MAGIC) - 4
     (size,) = struct.unpack_from("<i", data, max(end, 0))
     footer = _Flat.root(data[max(end - size, 0) : end])
-    return [_BLOCK.unpack(item) for item in footer.structs(3, _BLOCK.size)]
+    return [_BLOCK.unpack(item) for item in footer.structs(field, _BLOCK.size)]
 
 
-def _batch(data: memoryview, block: tuple[int, int, int]) -> tuple[int, int]:
-    """Return the rows of a record batch and the bytes of its buffers when decompressed."""
+def _batch(data: memoryview, block: tuple[int, int, int], *, of_dictionary: bool = False) -> _Batch:
+    """Return the sizes of a record batch, or of that which holds the values of a dictionary."""
     offset, metadata, length = block
     if min(block) < 0 or offset + metadata + length > len(data):
         raise struct.error("a record batch lies beyond the end")
     prefix = 8 if bytes(data[offset : offset + 4]) == b"\xff\xff\xff\xff" else 4
     message = _Flat.root(data[offset + prefix : offset + metadata])
-    header = message.table(2)
+    header = message.table(2).table(1) if of_dictionary else message.table(2)
     body = data[offset + metadata : offset + metadata + length]
     compressed, size = header.has(3), 0
     for begin, count in (struct.unpack("<qq", item) for item in header.structs(2, 16)):
         stored = struct.unpack_from("<q", body, begin)[0] if compressed and count else -1
         size += count if stored < 0 else stored
-    return header.integer(0), size
+    return _Batch(header.integer(0), size, length)
 
 
 class _Flat:

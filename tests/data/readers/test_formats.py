@@ -279,6 +279,19 @@ def test_an_arrow_file_that_unpacks_to_much_is_refused(tmp_path):
         raysq.read_columns(path, "a")
 
 
+def test_a_dictionary_that_unpacks_to_much_is_refused(tmp_path):
+    values = pa.DictionaryArray.from_arrays(pa.array([0, 1]), pa.array(["a" * 3_000_000, "b"]))
+    path = tmp_path / "words.arrow"
+    with pa.ipc.new_file(path, pa.schema({"w": values.type}), options=pa.ipc.IpcWriteOptions(compression="zstd")) as f:
+        f.write_table(pa.table({"w": values}))
+    assert path.stat().st_size < 100_000
+    with (
+        pytest.raises(DataError, match="words.arrow: a dictionary has more than 1,000,000 bytes"),
+        open_table(path, CsvFormat(max_object_bytes=1_000_000)),
+    ):
+        pass
+
+
 def test_views_and_categories_of_an_arrow_file_are_plain(tmp_path):
     table = pa.table({"s": pa.array(["x", "y"], pa.string_view()), "c": pa.array(["u", "v"]).dictionary_encode()})
     with pa.ipc.new_file(tmp_path / "v.arrow", table.schema) as file:
