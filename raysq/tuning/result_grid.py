@@ -1,6 +1,7 @@
 """Trials of a search as a `ray.tune.ResultGrid`, from the files of the experiment."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +80,8 @@ class ExperimentResultGrid(ResultGrid):
     ) -> Result:
         """Return the result that is best by a metric.
 
-        Without a metric it is the trial that the search ranks first.
+        Without a metric it is the trial that the search ranks first. Without a mode, accuracies and the like are
+        maximized and others minimized.
 
         Raises:
             UsageError: no trial records the metric, or the scope is unknown.
@@ -91,12 +93,12 @@ class ExperimentResultGrid(ResultGrid):
             if first is None:
                 raise UsageError("no trial has a score")
             return first
-        goal = Goal(metric, mode or self._goal.mode)
+        goal = self._goal_of(metric, mode)
         scored: list[tuple[float, int, Result]] = []
         for result in self._results:
             if result.error is not None or metric not in result.metrics_dataframe:
                 continue
-            value = _of_scope(result.metrics_dataframe[metric], scope, goal)
+            value = _of_scope(result.metrics_dataframe[metric].astype(float), scope, goal)
             if not filter_nan_and_inf or math.isfinite(value):
                 scored.append((goal.score(value), len(scored), result))
         if not scored:
@@ -111,13 +113,24 @@ class ExperimentResultGrid(ResultGrid):
         for result, trial in zip(self._results, self._trials, strict=True):
             records = result.metrics_dataframe
             row = {name: value for name, value in result.metrics.items() if name != "config"}
-            if filter_metric is not None and filter_metric in records and len(records):
-                column = records[filter_metric]
-                at = column.idxmax() if (filter_mode or self._goal.mode) == "max" else column.idxmin()
-                row |= records.loc[at].to_dict()
+            if filter_metric is not None and filter_metric in records:
+                column = records[filter_metric].astype(float).dropna()
+                if len(column):
+                    is_max = self._goal_of(filter_metric, filter_mode).mode == "max"
+                    row |= records.loc[column.idxmax() if is_max else column.idxmin()].to_dict()
             row |= {f"config/{name}": value for name, value in trial["settings"].items()}
             rows.append({"trial": trial["number"], **row, "path": result.path})
         return pd.DataFrame(rows)
+
+    def _goal_of(self, metric: str, mode: str | None) -> Goal:
+        """Return the goal of a metric of any split; that of the search has the search's mode.
+
+        Raises:
+            UsageError: the mode is unknown.
+        """
+        if mode is None and metric == self._goal.metric:
+            return self._goal
+        return replace(Goal.make(f"val_{metric.removeprefix('val_')}", mode), metric=metric)
 
 
 def _of_scope(values: pd.Series, scope: str, goal: Goal) -> float:

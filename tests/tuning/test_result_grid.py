@@ -1,5 +1,7 @@
 """A search's trials as a `ray.tune.ResultGrid`, and its best run."""
 
+import math
+
 import pytest
 from ray.tune import Result, ResultGrid
 
@@ -83,3 +85,15 @@ def test_the_data_frame_has_the_last_or_the_best_epoch(experiment):
 def test_a_search_that_has_not_ended_has_no_best_run(experiment):
     with pytest.raises(NotFoundError, match="has no best run yet"):
         _ = experiment.best_run
+
+
+def test_a_metric_has_a_mode_of_its_own_and_nan_is_no_best_epoch(experiment):
+    grid = experiment.result_grid
+    assert grid.get_best_result("val_loss", scope="all").path.endswith("trial-02"), "though the search maximizes"
+    assert grid.get_dataframe("val_loss")["val_loss"].tolist()[:2] == pytest.approx([0.1, 0.3])
+    with pytest.raises(UsageError, match="unknown --mode 'largest'"):
+        grid.get_best_result("val_loss", "largest")
+    run = RunFiles(experiment.directory / "trials" / "trial-01")
+    run.append({"epoch": 3, "step": 3, "seconds": 1.0, "val_loss": math.nan, "val_accuracy": math.nan})
+    frame = experiment.result_grid.get_dataframe("val_accuracy")
+    assert frame["val_accuracy"].tolist()[:2] == pytest.approx([0.9, 0.7])
