@@ -63,6 +63,7 @@ def test_a_tf_data_set_has_texts_nested_parts_and_lists():
         (iter([{"a": 1}, 3]), "its element 1 is int"),
         ([{"a": 1}, {"a": "x"}], "column 'a' of the frame is no column of one type"),
         (iter([{"a": [1]}, {"a": ["x"]}]), "batches of the rows have different types: .*'?a'?"),
+        (iter([{"a": [2**60 + 1]}, {"a": [0.5]}]), "batches of the rows have different types: Integer value"),
         ([{"m": np.ones((2, 2)), "n": 1}, {"m": np.ones((3, 2))}], "arrays of the shapes"),
         ([{"m": np.ones((2, 2))}, {"m": np.ones((3, 2)), "n": 1}], "element 1 of the iterable is a row"),
     ],
