@@ -56,6 +56,11 @@ def redact_text(text: str) -> str:
     return _IN_TEXT.sub(lambda match: redact(match[0]), text)
 
 
+def is_secret(name: str) -> bool:
+    """Return whether a parameter of this name authenticates, such as "api_key"."""
+    return _SECRET.fullmatch(re.sub("[-_.]", "", name).lower()) is not None
+
+
 def identity(uri: str) -> str:
     """Return the part of a URI that identifies its source: the URI without its credentials.
 

@@ -12,7 +12,7 @@ from raysq.errors import UsageError
 from raysq.tasks import datasets
 from raysq.tasks.prepare import prepare
 from raysq.training.builder import find_model
-from raysq.training.keras_callbacks.identity import validate_callbacks
+from raysq.training.keras_callbacks.identity import remember_callbacks, validate_callbacks
 from raysq.training.passed_models import model_name
 from raysq.training.run import Run
 from raysq.training.run_config import RunConfig, resolve_config
@@ -108,7 +108,10 @@ def train(
     run = Run.create(config, name=name, fresh=fresh, trust=trust)
     if run.result() is None:
         with run.lock(), tracked(run, track):
-            train_run(run, workers=workers, gpu=gpu, threads=threads, quiet=quiet, callbacks=callbacks or ())
+            try:
+                train_run(run, workers=workers, gpu=gpu, threads=threads, quiet=quiet, callbacks=callbacks or ())
+            finally:
+                remember_callbacks(callbacks or ())
     return run
 
 

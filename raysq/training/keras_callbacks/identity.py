@@ -3,11 +3,15 @@
 import hashlib
 import inspect
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from types import CodeType, FunctionType
 from typing import Any
-from weakref import WeakKeyDictionary
+from weakref import ref
 
 from raysq.errors import UsageError
+from raysq.storage.uris import is_secret, redact_text
+from raysq.training.plain_values import plain_text
 from raysq.training.settings import TrainSettings
 
 # Hooks that Keras calls at batches, and those that raysq calls at the end of a call of compiled steps.
@@ -22,8 +26,25 @@ STATES = {
     "ReduceLROnPlateau": ("wait", "best", "cooldown_counter"),
     "ModelCheckpoint": ("best",),
 }
-# Descriptions of objects by their first use, since training changes their attributes.
-_described: "WeakKeyDictionary[Any, dict[str, Any]]" = WeakKeyDictionary()
+
+
+@dataclass
+class _Known:
+    """A callback that was described before.
+
+    Attributes:
+        callback: reference to it.
+        described: its description before it was used.
+        after: its description as training has left it.
+    """
+
+    callback: "ref[Any]"
+    described: dict[str, Any]
+    after: dict[str, Any]
+
+
+# By id: callbacks may have no hash, such as dataclasses.
+_known: dict[int, _Known] = {}
 
 
 def validate_callbacks(callbacks: Sequence[Any], settings: TrainSettings) -> None:
@@ -68,9 +89,30 @@ def describe_callbacks(callbacks: Sequence[Any]) -> list[dict[str, Any]]:
     """Return the callbacks on which a run's numbers depend, ready for JSON.
 
     Keras's classes that only write are left out. The others are described by class, code, and public attributes that
-    are simple values or functions.
+    are plain values or functions. An object that training has changed keeps its description, as long as the user does
+    not change it too; see `remember_callbacks`.
     """
-    return [_describe(callback) for callback in callbacks if not is_keras(callback, *_WRITERS)]
+    descriptions = []
+    for callback in callbacks:
+        if is_keras(callback, *_WRITERS):
+            continue
+        present, known = _describe(callback), _known.get(id(callback))
+        if known is None or present not in (known.described, known.after):
+            forget = partial(_forget, id(callback))
+            known = _known[id(callback)] = _Known(ref(callback, forget), present, present)
+        descriptions.append(known.described)
+    return descriptions
+
+
+def remember_callbacks(callbacks: Sequence[Any]) -> None:
+    """Note how training leaves callbacks, so that the next call knows whether the user has changed them since."""
+    for callback in callbacks:
+        if id(callback) in _known:
+            _known[id(callback)].after = _describe(callback)
+
+
+def _forget(key: int, _: Any) -> None:
+    _known.pop(key, None)
 
 
 def show_callbacks(described: Sequence[Mapping[str, Any]]) -> str:
@@ -105,41 +147,73 @@ def states_of(callback: Any) -> tuple[str, ...]:
 
 
 def _describe(callback: Any) -> dict[str, Any]:
-    if callback in _described:
-        return _described[callback]
     kind = type(callback)
     values: dict[str, Any] = {}
     code = hashlib.sha256()
-    for owner in kind.__mro__:
-        if owner.__module__.partition(".")[0] not in ("keras", "builtins"):
-            for name in sorted(vars(owner)):
-                _update(code, name, vars(owner)[name])
+    _update_class(code, kind)
     skipped = {"params", "model", "history", "monitor_op", "verbose", *states_of(callback)}
     for name in sorted(vars(callback)):
         value = vars(callback)[name]
         if name.startswith("_") or name in skipped:
             continue
-        if value is None or isinstance(value, (bool, int, float, str)):
+        if isinstance(value, str):
+            values[name] = "..." if is_secret(name) else redact_text(value)
+        elif value is None or isinstance(value, (bool, int, float)):
             # Keras changes the sign of `min_delta` when training begins.
             values[name] = abs(value) if name == "min_delta" and isinstance(value, (int, float)) else value
         else:
             _update(code, name, value)
     module = "keras.callbacks" if is_keras(callback, kind.__name__) else kind.__module__
-    described = {"class": f"{module}.{kind.__qualname__}", "values": values, "code": code.hexdigest()}
-    _described[callback] = described
-    return described
+    return {"class": f"{module}.{kind.__qualname__}", "values": values, "code": code.hexdigest()}
 
 
-def _update(code: Any, name: str, value: Any) -> None:
-    """Add a function, method or property to a digest; other values are left out."""
+def _update_class(code: Any, kind: type) -> None:
+    """Add what a class defines to a digest, and the classes that it is derived from; those of Keras are left out."""
+    for owner in kind.__mro__:
+        if owner.__module__.partition(".")[0] not in ("keras", "builtins"):
+            for name, value in sorted(vars(owner).items()):
+                if not name.startswith("__") or isinstance(value, FunctionType):
+                    _update(code, name, value)
+
+
+def _update(code: Any, name: str, value: Any, depth: int = 3) -> None:
+    """Add a function, a property, a plain value or an object that is called to a digest; others are left out.
+
+    Args:
+        code: the digest.
+        name: name of the value.
+        value: the value.
+        depth: levels of what functions use of the functions around them. Defaults to 3.
+    """
     value = getattr(value, "__func__", value)
     value = value.fget if isinstance(value, property) else value
     if isinstance(value, FunctionType):
+        code.update(name.encode())
         cells = [cell.cell_contents for cell in value.__closure__ or () if _is_filled(cell)]
-        simple = [part for part in (*cells, *(value.__defaults__ or ())) if isinstance(part, (bool, int, float, str))]
-        code.update(repr([name, simple]).encode())
+        for part in (*cells, *(value.__defaults__ or ()), *(value.__kwdefaults__ or {}).values()) if depth else ():
+            _update(code, name, part, depth - 1)
         for part in _constants(value.__code__):
             code.update(part)
+    elif isinstance(value, partial):
+        for part in (value.func, value.args, value.keywords):
+            _update(code, name, part, depth)
+    elif (text := plain_text(value)) is not None:
+        code.update(repr([name, text]).encode())
+    elif _is_called(value):
+        code.update(repr([name, type(value).__qualname__]).encode())
+        _update_class(code, type(value))
+        for key, part in sorted(vars(value).items()) if depth else ():
+            _update(code, key, part, depth - 1)
+
+
+def _is_called(value: Any) -> bool:
+    """Return whether a value is an object that is called as a function, such as a schedule; layers are left out."""
+    import keras
+
+    if isinstance(value, keras.optimizers.schedules.LearningRateSchedule):
+        return True
+    library = type(value).__module__.partition(".")[0] in ("builtins", "keras", "tensorflow")
+    return callable(value) and not library and not isinstance(value, (type, keras.Layer)) and hasattr(value, "__dict__")
 
 
 def _is_filled(cell: Any) -> bool:

@@ -1,11 +1,14 @@
 """Callbacks that are refused, and callbacks in a run's id."""
 
+from dataclasses import dataclass
+from functools import partial
+
 import keras
 import pytest
 from training.series import SMALL, write_series
 
 from raysq.errors import TrainingError, UsageError
-from raysq.training.keras_callbacks.identity import describe_callbacks, validate_callbacks
+from raysq.training.keras_callbacks.identity import describe_callbacks, remember_callbacks, validate_callbacks
 from raysq.training.run import Run
 from raysq.training.run_config import resolve_config
 from raysq.training.settings import TrainSettings
@@ -61,11 +64,76 @@ def third(epoch, rate):
     return rate * 0.3
 
 
-def test_an_object_that_was_used_keeps_its_description():
+def test_an_object_that_was_used_keeps_its_description_until_the_user_changes_it():
     used = Own()
     before = describe_callbacks([used])
     used.on_epoch_end(3)
+    remember_callbacks([used])
     assert describe_callbacks([used]) == before
+    used.factor = 3
+    assert describe_callbacks([used])[0]["values"]["factor"] == 3
+
+
+@dataclass
+class Warmup(keras.callbacks.Callback):
+    rates: tuple = (0.1, 0.2)
+    url: str = "https://me:hidden@hooks.example.org/log"
+    api_key: str = "hidden"
+
+    def __post_init__(self):
+        super().__init__()
+
+
+class Schedule:
+    def __init__(self, factor):
+        self.factor = factor
+
+    def __call__(self, epoch, rate):
+        return rate * self.factor
+
+
+def scaled(epoch, rate, factor):
+    return rate * factor
+
+
+def scheduler(factor):
+    def inner(rate):
+        return rate * factor
+
+    return lambda epoch, rate: inner(rate)
+
+
+class Halving(keras.callbacks.Callback):
+    factors = frozenset({0.5})
+
+
+class Doubling(keras.callbacks.Callback):
+    factors = frozenset({2.0})
+
+
+Doubling.__name__, Doubling.__qualname__ = Halving.__name__, Halving.__qualname__
+
+
+@pytest.mark.parametrize(
+    ("build", "values"),
+    [
+        (Warmup, [(0.1, 0.2), (0.1, 0.3), [0.1, 0.2]]),
+        (lambda factor: keras.callbacks.LearningRateScheduler(partial(scaled, factor=factor)), [0.5, 0.3]),
+        (lambda factor: keras.callbacks.LearningRateScheduler(Schedule(factor)), [0.5, 0.3]),
+        (lambda factor: keras.callbacks.LearningRateScheduler(scheduler(factor)), [0.5, 0.3]),
+        (lambda kind: kind(), [Halving, Doubling]),
+    ],
+    ids=["values in a tuple", "partial", "object", "functions in functions", "attributes of the class"],
+)
+def test_what_a_callback_depends_on_is_described(build, values):
+    described = [describe_callbacks([build(value)]) for value in values]
+    assert described == [describe_callbacks([build(value)]) for value in values]
+    assert all(described[0] != other for other in described[1:])
+
+
+def test_secrets_of_callbacks_are_left_out_of_the_configuration():
+    described = describe_callbacks([Warmup()])
+    assert "hidden" not in str(described) and "hooks.example.org" in str(described)
 
 
 def test_the_same_run_without_its_callbacks_is_another(tmp_path, raysq_home):
