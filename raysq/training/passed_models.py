@@ -5,8 +5,11 @@ notebook, a script or another function, is named `<python>:NAME` and known to th
 Ray starts for it.
 """
 
+import dis
+import functools
 import hashlib
 import inspect
+import json
 import pickle
 import sys
 import textwrap
@@ -15,10 +18,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Self
 
-import numpy as np
-
 from raysq.errors import UsageError
 from raysq.problems.specs import ModelSpec
+from raysq.training.model_source import own_source_digest
+from raysq.training.plain_values import plain_text
 
 PREFIX = "<python>"
 SOURCE_FILE = "model_source.py"  # in a run's directory, for people; it is never imported
@@ -100,9 +103,13 @@ def _is_importable(model: Any) -> bool:
 
 
 def _sources(model: Any) -> Iterator[str]:
-    """Yield the sources of a function and of all that it uses of its module: functions, classes and constants."""
+    """Yield the sources of a function and of all that it uses of its module: functions, classes and constants.
+
+    A digest stands for the sources of the user's other modules that it uses, and nothing for installed packages.
+    """
     waiting: list[tuple[str, Any]] = [(model.__name__, model)]
     seen: set[str] = set()
+    modules: set[str] = set()
     while waiting:
         name, value = waiting.pop(0)
         if name in seen:
@@ -118,37 +125,72 @@ def _sources(model: Any) -> Iterator[str]:
                 f"the source of {value.__qualname__} cannot be read, by which a run of it is known: define it in a "
                 f"file or a notebook"
             ) from None
-        waiting += sorted(_used(value, model.__module__), key=lambda pair: pair[0])
+        waiting += sorted(_used(value, model.__module__, modules), key=lambda pair: pair[0])
+    if digest := own_source_digest(name for name in modules if name.partition(".")[0] != "raysq"):
+        yield f"# imported modules of the user's own: sha256 {digest}"
 
 
-def _used(value: Any, module: str) -> Iterator[tuple[str, Any]]:
-    """Yield name and value of what a function or class uses of its module and of the functions around it."""
+def _used(value: Any, module: str, modules: set[str]) -> Iterator[tuple[str, Any]]:
+    """Yield name and value of what a function or class uses of its module and of the functions around it.
+
+    The names of other modules that it uses are added to `modules`.
+    """
     if inspect.isclass(value):
+        modules.update({base.__module__ for base in value.__mro__} - {module})
         bases = [base for base in value.__mro__[1:] if base.__module__ == module]
         yield from ((base.__name__, base) for base in bases)
-        functions = [part for part in vars(value).values() if inspect.isfunction(part)]
+        functions = [function for part in vars(value).values() for function in _functions_of(part)]
     else:
         functions = [inspect.unwrap(value)]
     for function in functions:
         for name, used in _names(function):
-            if isinstance(used, types.ModuleType) or getattr(used, "__module__", module) != module:
-                continue  # of an installed package, or imported from another module
-            yield name, used
+            for part in (used, *_members(used)):
+                code = inspect.unwrap(part) if callable(part) else part
+                is_code = inspect.isclass(code) or inspect.isroutine(code)
+                home = part.__name__ if isinstance(part, types.ModuleType) else getattr(code, "__module__", None)
+                if home is not None and home != module:
+                    modules.add(home)
+                if isinstance(part, types.ModuleType) or (is_code and home != module):
+                    continue
+                if is_code or part is used:
+                    yield name if part is used else code.__name__, code
+
+
+def _functions_of(part: Any) -> list[Any]:
+    """Return the functions of an attribute of a class: a method, also of the class or static, or a property."""
+    if isinstance(part, property):
+        return [function for function in (part.fget, part.fset) if function is not None]
+    part = getattr(part, "__func__", part)
+    return [inspect.unwrap(part)] if inspect.isfunction(part) else []
+
+
+def _members(value: Any) -> list[Any]:
+    """Return what a list, tuple or dict of functions and classes holds, and a function with arguments."""
+    if isinstance(value, functools.partial):
+        return [value.func, *value.args, *value.keywords.values()]
+    if isinstance(value, dict):
+        return list(value.values())
+    return list(value) if isinstance(value, (list, tuple)) else []
 
 
 def _names(function: Any) -> Iterator[tuple[str, Any]]:
-    """Yield the global names and the variables of outer functions that a function uses, with their values."""
+    """Yield the global names, the variables of outer functions and the defaults that a function uses, with values."""
     cells = zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
     for name, cell in cells:
         try:
             yield name, cell.cell_contents
         except ValueError:  # not assigned yet
             continue
+    for parameter in inspect.signature(function).parameters.values():
+        if parameter.default is not parameter.empty:
+            yield f"{function.__name__}.{parameter.name}", parameter.default
     codes = [function.__code__]
     while codes:
         code = codes.pop()
         codes += [constant for constant in code.co_consts if isinstance(constant, types.CodeType)]
-        for name in code.co_names:
+        # Only names of globals: those of attributes stand beside them in `co_names`.
+        names = {part.argval for part in dis.get_instructions(code) if part.opname in ("LOAD_GLOBAL", "LOAD_NAME")}
+        for name in sorted(names):
             if name in function.__globals__:
                 yield name, function.__globals__[name]
 
@@ -156,16 +198,35 @@ def _names(function: Any) -> Iterator[tuple[str, Any]]:
 def _constant(name: str, value: Any) -> str:
     """Return a line of source for a constant; long or other values are given by a digest."""
     text = repr(value)
-    if isinstance(value, (bool, int, float, str, bytes, tuple, list, dict, type(None))) and len(text) <= 500:
+    plain = plain_text(value)
+    # The order of a set differs from process to process.
+    if plain is not None and len(text) <= 500 and "set(" not in plain and "ndarray " not in plain:
         return f"{name} = {text}"
-    if isinstance(value, np.ndarray):
-        content = repr((value.dtype.str, value.shape)).encode() + value.tobytes()
-    else:
-        try:
-            content = pickle.dumps(value)
-        except Exception as error:  # any class may refuse to be pickled
-            raise UsageError(
-                f"the model function uses {name}, a {type(value).__name__} that cannot be sent to workers "
-                f"({type(error).__name__}): make it inside of the function"
-            ) from None
+    content = plain.encode() if plain is not None else _content(name, value)
     return f"{name} = ...  # {type(value).__name__}, sha256 {hashlib.sha256(content).hexdigest()}"
+
+
+def _content(name: str, value: Any) -> bytes:
+    """Return bytes by which a value that is not plain is known.
+
+    Raises:
+        UsageError: it has none, or it is a layer, whose weights all models that the function builds would share.
+    """
+    keras: Any = sys.modules.get("keras")
+    if keras is not None and isinstance(value, keras.Layer):
+        raise UsageError(
+            f"the model function uses {name}, a {type(value).__name__} of outside, which all models that it builds "
+            f"would share with its weights: make it inside of the function"
+        )
+    if any(inspect.isclass(part) or inspect.isroutine(part) for part in _members(value)):
+        return repr([getattr(part, "__qualname__", None) or plain_text(part) for part in _members(value)]).encode()
+    try:
+        if keras is not None and hasattr(value, "get_config"):
+            # Objects of Keras draw a seed, which their configuration leaves out.
+            return json.dumps(keras.saving.serialize_keras_object(value), sort_keys=True).encode()
+        return pickle.dumps(value)
+    except Exception as error:  # any class may refuse it
+        raise UsageError(
+            f"the model function uses {name}, a {type(value).__name__} that cannot be sent to workers "
+            f"({type(error).__name__}): make it inside of the function"
+        ) from None

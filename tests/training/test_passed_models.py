@@ -1,5 +1,6 @@
 """Models that are functions passed in Python: named with their source, continued when passed again, sent to workers."""
 
+import functools
 import json
 import os
 import pickle
@@ -139,6 +140,111 @@ def test_constants_and_arrays_are_part_of_the_source():
     assert "values = [1, 2]" in first and "matrix = ...  # ndarray, sha256 " in first and "numpy" not in first
     assert of([1, 2], np.arange(3)) == first
     assert of([1, 3], np.arange(3)) != first != of([1, 2], np.arange(3.0))
+
+
+def of_parts(**parts):
+    """The source of a function that uses parts in all the ways in which a name may be used."""
+
+    class Block(keras.layers.Layer):
+        @property
+        def units(self):
+            return parts_of_property
+
+        @staticmethod
+        def make(default=parts["default"]):
+            return parts_of_static_method
+
+    parts_of_property, parts_of_static_method = parts["property"], parts["static method"]
+    listed, objects, called = parts["listed"], parts["objects"], parts["called"]
+
+    def build(inputs):
+        return Block, listed, objects, called, inputs.shape
+
+    return PASSED[model_name(build)].source
+
+
+def first(x):
+    return x + 1
+
+
+def second(x):
+    return x + 2
+
+
+PARTS = {
+    "property": 1,
+    "static method": 1,
+    "default": 1,
+    "listed": [first, second],
+    "objects": keras.initializers.RandomNormal(stddev=0.1),
+    "called": functools.partial(first, y=1),
+}
+
+
+@pytest.mark.parametrize(
+    ("part", "value"),
+    [
+        ("property", 2),
+        ("static method", 2),
+        ("default", 2),
+        ("listed", [second, first]),
+        ("objects", keras.initializers.RandomNormal(stddev=0.2)),
+        ("called", functools.partial(first, y=2)),
+        ("called", functools.partial(second, y=1)),
+    ],
+)
+def test_all_that_a_function_uses_is_part_of_the_source(part, value):
+    before = of_parts(**PARTS)
+    assert "return x + 1" in before and "return x + 2" in before
+    assert of_parts(**{**PARTS, "objects": keras.initializers.RandomNormal(stddev=0.1)}) == before, "but no seeds"
+    assert of_parts(**{**PARTS, part: value}) != before
+
+
+def test_modules_of_the_user_are_part_of_the_source(tmp_path, monkeypatch):
+    (tmp_path / "blocks_of_mine.py").write_text("def block(): return 1\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    import blocks_of_mine
+
+    block = blocks_of_mine.block
+
+    def by_module(inputs):
+        return blocks_of_mine.block(), keras.layers.Dense
+
+    def by_name(inputs):
+        return block()
+
+    before = [PASSED[model_name(build)].source for build in (by_module, by_name)]
+    (tmp_path / "blocks_of_mine.py").write_text("def block(): return 2\n")
+    after = [PASSED[model_name(build)].source for build in (by_module, by_name)]
+    assert all(old != new for old, new in zip(before, after, strict=True))
+
+
+def test_names_of_attributes_are_no_globals():
+    names = {"__name__": "notebook", "shape": object(), "keras": keras}
+    exec("def build(inputs): return inputs.shape, keras.Input", names)
+    assert [name for name, _ in passed_models._names(names["build"])] == ["keras"]
+
+
+def test_a_set_has_one_source():
+    sets = [{f"{n}" for n in numbers} for numbers in (range(9), reversed(range(9)))]
+
+    def of(values):
+        def build(inputs):
+            return values
+
+        return PASSED[model_name(build)].source
+
+    assert of(sets[0]) == of(sets[1]) and "values = ...  # set, sha256 " in of(sets[0])
+
+
+def test_a_layer_of_outside_is_refused():
+    shared = keras.layers.Dense(3)
+
+    def build(inputs):
+        return keras.Sequential([keras.Input(inputs.shape), shared])
+
+    with pytest.raises(UsageError, match="uses shared, a Dense of outside, which all models .* make it inside"):
+        model_name(build)
 
 
 @pytest.mark.parametrize(
