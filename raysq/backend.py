@@ -3,6 +3,7 @@
 import os
 import sys
 import threading
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -30,6 +31,8 @@ def load() -> None:
 
             # The first query of the devices logs notices of its own, such as a missing CUDA driver.
             tf.config.list_physical_devices()
+        # A model whose input stands in a dict takes the bare array of an only input too. Names are checked by raysq.
+        warnings.filterwarnings("ignore", "The structure of `inputs` doesn't match", UserWarning)
         # TensorFlow mistakes every program after the first in a process for repeated retracing, and warns of it.
         tf.get_logger().setLevel("ERROR")
         if keras.backend.backend() != "tensorflow":

@@ -127,7 +127,10 @@ def load_saved(run: Run, *, as_trained: bool = False) -> Any:
     registered = config.may_import or _is_of_extension(config)
     try:
         check_file(path, registered=registered)
-        return keras.models.load_model(path)
+        with warnings.catch_warnings():
+            # The optimizer of a compiled model is saved as it was compiled, without the state of training.
+            warnings.filterwarnings("ignore", "Skipping variable loading for optimizer", UserWarning)
+            return keras.models.load_model(path)
     except ForbiddenError as error:
         raise DataError(f"run {run.name} has a model.keras that is not loaded: {error}") from None
     except Exception as error:  # zipfile, h5py and Keras raise different classes

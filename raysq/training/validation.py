@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from raysq.config import join_names
 from raysq.errors import UsageError
-from raysq.problems.specs import BatchSource, InputSpec
+from raysq.problems.specs import ArraySpec, BatchSource, InputSpec
 from raysq.training.batch_feed import Batch, BatchFeed
 from raysq.training.compilation import parts
 from raysq.training.outputs import match_outputs
@@ -169,8 +169,8 @@ def _validate_predictions(prediction: Any, name: str, batch: Batch, inputs: Inpu
             raise UsageError(f"model {name!r}: {error}") from None
         for output, values in outputs.items():
             spec = inputs.targets_by_name.get(output)
-            wanted = (_ROWS, *spec.shape) if spec is not None and spec.categories is None else None
-            _validate_prediction(values, f"{name!r}, output {output!r},", wanted)
+            shape = None if spec is None else spec.shape if spec.categories is None else (spec.categories,)
+            _validate_prediction(values, f"{name!r}, output {output!r},", shape, spec, model.compiled)
         return
     wanted = (_ROWS, *inputs.output_shape)
     if isinstance(prediction, (list, tuple, dict)):
@@ -178,16 +178,34 @@ def _validate_predictions(prediction: Any, name: str, batch: Batch, inputs: Inpu
         raise UsageError(
             f"model {name!r} gives {what}, and here it must give one tensor, of shape {wanted} for {_ROWS} examples"
         )
-    _validate_prediction(prediction, repr(name), wanted)
+    target = next(iter(inputs.targets_by_name.values()), None)
+    _validate_prediction(prediction, repr(name), inputs.output_shape, target, model.compiled)
 
 
-def _validate_prediction(prediction: Any, model: str, wanted: tuple[int, ...] | None) -> None:
-    """Refuse predictions of a wrong shape; where `wanted` is None, the loss alone decides on the inner shape."""
+def _validate_prediction(
+    prediction: Any, model: str, wanted: tuple[int, ...] | None, target: ArraySpec | None, compiled: bool
+) -> None:
+    """Refuse predictions of a wrong shape.
+
+    Args:
+        prediction: predictions for `_ROWS` examples.
+        model: the model, and its output where there are several, for messages.
+        wanted: shape of one prediction; None where the loss alone decides on it.
+        target: what is predicted, or None where the problem does not describe it. A model that is compiled may tell
+            two classes apart by one output, the probability of the second.
+        compiled: whether the model brings its own loss.
+    """
     shape = tuple(prediction.shape)
-    if shape != wanted if wanted else shape[:1] != (_ROWS,):
+    single = target is not None and target.categories == 2 and shape == (_ROWS, 1)
+    if not (single and compiled) and (shape[:1] != (_ROWS,) if wanted is None else shape != (_ROWS, *wanted)):
+        remedy = (
+            '; for one output, the probability of the second class, compile the model with loss="binary_crossentropy"'
+            if single
+            else ""
+        )
         raise UsageError(
             f"model {model} has outputs of the wrong shape: for {_ROWS} examples it gives {shape}, "
-            f"and what is predicted has shape {wanted or f'({_ROWS}, ...)'}"
+            f"and what is predicted has shape {f'({_ROWS}, ...)' if wanted is None else (_ROWS, *wanted)}{remedy}"
         )
     if not prediction.dtype.is_floating:
         raise UsageError(f"model {model} predicts {prediction.dtype.name}, and losses need floating-point numbers")

@@ -26,8 +26,9 @@ from raysq.training.worker import run_worker
 
 
 def train(dataset, folder, model="mlp", **settings):
-    config = resolve_config("arrays", model, dataset, 0, {"epochs": 8, "learning_rate": 0.02, **settings})
-    run = Run.create(config, name=f"{dataset.manifest.name}-{model}", folder=folder)
+    rate = {} if ":" in model else {"learning_rate": 0.02}
+    config = resolve_config("arrays", model, dataset, 0, {"epochs": 8, **rate, **settings})
+    run = Run.create(config, name=f"{dataset.manifest.name}-{model.rpartition(':')[2]}", folder=folder)
     configure(config.train_settings(), 0, gpu=False)
     run_worker(run, None, TrainingCallbacks())
     return run
@@ -133,6 +134,28 @@ def test_several_targets_have_figures_of_their_own(both_run, both, table):
     assert details["val"]["sold"]["accuracy"] == pytest.approx(metrics["mlp"]["val_sold_accuracy"], abs=1e-6)
     predictions = Predictor(both_run).predict(table.slice(0, 3))
     assert predictions.column_names == ["row", "price", "sold", "sold_probability", "sold_p_late", "sold_p_soon"]
+
+
+def test_one_output_of_a_compiled_model_tells_two_classes_apart(folder, table):
+    dataset = make_dataset(table, folder / "one-output", target="sold", ignore="price")
+    run = train(dataset, folder / "runs", "problems.arrays.own_models:one_output", epochs=2)
+    metrics, details = evaluate_in_detail(run, ("val",))
+    accuracy = metrics[run.config.model]["val_accuracy"]
+    assert details["val"]["accuracy"] == pytest.approx(accuracy, abs=1e-6) and accuracy > 0.55
+    rows = Predictor(run).predict(table.slice(0, 40))
+    late, soon = (rows.column(f"p_{name}").to_numpy() for name in ("late", "soon"))
+    np.testing.assert_allclose(late + soon, 1, rtol=1e-6)
+    assert rows.column("sold").to_pylist() == np.where(soon > 0.5, "soon", "late").tolist()
+
+
+@pytest.mark.parametrize("target", ["sold", "price,sold"])
+def test_one_output_of_a_model_without_a_loss_is_refused(folder, table, target):
+    dataset = make_dataset(table, folder / f"no-loss-{len(target)}", target=target)
+    config = resolve_config("arrays", "problems.arrays.own_models:without_loss", dataset, 0, {})
+    with pytest.raises(
+        UsageError, match=r"it gives \(4, 1\), and .* shape \(4, 2\); for one output, the probability of"
+    ):
+        config.build(dataset)
 
 
 def test_tensors_are_written_to_parquet_only(folder, tmp_path):
