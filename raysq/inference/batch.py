@@ -95,8 +95,9 @@ def predict_file(
     require_finished(run)
     problem = run.problem
     preprocessor = problem.prediction_preprocessor()
-    if settings:
-        preprocessor = dataclasses.replace(preprocessor, **resolve_names(settings, setting_fields(CsvFormat)))
+    given = resolve_names(settings, setting_fields(CsvFormat)) if settings else {}
+    if given:
+        preprocessor = dataclasses.replace(preprocessor, **given)
     with for_predict():
         resolved = sources.resolve(
             source if is_frame(source) else str(source),
@@ -112,6 +113,8 @@ def predict_file(
         )
         if path is not None:
             validate_output(path, resolved.files)
+        if isinstance(preprocessor, CsvFormat):
+            preprocessor = preprocessor.for_file(resolved.files[0].name, given)
         _say(resolved.messages, quiet)
         if not isinstance(problem, Windowed):
             # Infer settings that the run's own source leaves open, such as the text column, and report them.

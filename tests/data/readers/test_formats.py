@@ -312,3 +312,12 @@ def test_a_workbook_beside_other_tables_is_left_out_and_named(tmp_path, capsys):
     (folder / "rows.xlsx").write_bytes(b"notes")
     assert raysq.prepare("forecast", folder, settings={"targets": "load"}).rows == 200
     assert "rows.xlsx" in capsys.readouterr().err
+
+
+def test_settings_of_a_csv_do_not_refuse_new_rows_in_another_format():
+    format = CsvFormat(delimiter=";", skip=1, sheet="b", encoding="latin-1", max_record_bytes=9)
+    plain = CsvFormat(encoding="latin-1", max_record_bytes=9)
+    assert format.for_file("new.parquet") == format.for_file("new.jsonl.gz") == plain
+    assert format.for_file("new.parquet", ["skip"]).skip == 1, "a setting of these rows is refused later"
+    assert format.for_file("new.xlsx") == CsvFormat(sheet="b", encoding="latin-1", max_record_bytes=9)
+    assert format.for_file("new.csv.zst") == CsvFormat(delimiter=";", skip=1, encoding="latin-1", max_record_bytes=9)

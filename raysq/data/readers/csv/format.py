@@ -1,12 +1,15 @@
 """Format of csv files: encoding, delimiter, quoting, header."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, Self
 
 from raysq.data.readers.limits import Limits
+from raysq.data.readers.unpack import with_compressions
 from raysq.errors import UsageError
 
 _LIMITS = tuple(field.name for field in fields(Limits))
+_NO_CSV = (*with_compressions(".jsonl", ".ndjson"), ".parquet", ".feather", ".arrow", ".xlsx")
 _NAMED = {"tab": "\t", "backslash": "\\"}  # names of characters that shells and terminals interpret
 
 
@@ -65,6 +68,22 @@ class CsvFormat(Limits):
     def csv_settings(self) -> dict[str, Any]:
         """Return the fields of this class as a dictionary."""
         return {field.name: getattr(self, field.name) for field in fields(CsvFormat)}
+
+    def for_file(self, name: str, given: Collection[str] = ()) -> Self:
+        """Return these settings, of which those that say nothing about the sort of a file have their defaults.
+
+        Settings of a run's own csv thus do not refuse rows of another format.
+
+        Args:
+            name: name of the file.
+            given: settings to leave, as the user gave them for this file.
+        """
+        name = name.lower()
+        idle = set() if name.endswith(".xlsx") else {"sheet"}
+        if name.endswith(_NO_CSV):
+            idle |= {field.name for field in fields(CsvFormat)} - {"encoding", "sheet", *_LIMITS}
+        defaults = CsvFormat().csv_settings()
+        return replace(self, **{setting: defaults[setting] for setting in idle - {*given}})
 
     def refuse_for(self, name: str, *exempt: str) -> None:
         """Raise `UsageError` for csv settings, except for `exempt` ones and the encoding, given for a file that is no
