@@ -171,9 +171,10 @@ class TablePreprocessor(TableFormat):
         names = [name for name in partition.columns if name not in self.ignore or name in self._kept]
         if self.inputs:
             names = [name for name in names if name in (*self.inputs, *self.target) or name in self._kept]
-        texts = [name for name in names if name in (*self.categories, *self.text, self.split_column)]
-        if self.group not in (None, *self.inputs):
-            texts = [*dict.fromkeys([*texts, self.group])]  # 64-bit numbers are told apart
+        as_text = {*self.categories, *self.text, self.split_column}
+        if self.group not in self.inputs:
+            as_text.add(self.group)  # 64-bit numbers are told apart
+        texts = [name for name in names if name in as_text]
         numbers = [name for name in names if name not in texts]
         for chunk in tables.read(partition, texts, numbers, self.csv):
             rows, stats = convert_rows(chunk.table.select(names), texts)

@@ -65,6 +65,8 @@ def _input_column(values: pa.ChunkedArray, column: Column) -> pa.Array:
             return array.cast(pa.large_string())
     elif column["kind"] == "number":
         if kind in ("number", "boolean", "text", "time", "empty"):
+            if not column.get("time") and (kind == "time" or (kind == "text" and cells.is_time(array.dictionary))):
+                raise DataError(f"column {column['name']!r} holds times, and the training rows have numbers")
             numbers = cells.numbers_of(array)
             odd = np.flatnonzero(np.isnan(numbers) & array.is_valid().to_numpy(zero_copy_only=False))
             if len(odd):

@@ -4,7 +4,7 @@ import re
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypedDict
+from typing import TYPE_CHECKING, Literal, NotRequired, TypedDict
 
 from raysq.config import join_names
 from raysq.data.messages import Message
@@ -36,6 +36,7 @@ class Column(TypedDict):
         values: number of different values of a category.
         missing: number of missing cells.
         whole: whether the values of the category are numbers in the raw files.
+        time: whether the numbers are times in the raw files, here seconds since 1970.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Column(TypedDict):
     values: int
     missing: int
     whole: bool
+    time: NotRequired[bool]
 
 
 class LeftOut(TypedDict):
@@ -97,6 +99,10 @@ def is_number(stats: ColumnStats) -> bool:
     return stats.kind in ("number", "boolean")
 
 
+def _is_time(stats: ColumnStats) -> bool:
+    return stats.kind == "time" or (stats.kind == "text" and stats.time)
+
+
 def _reason(settings: "TablePreprocessor", name: str, stats: ColumnStats) -> LeftOut | None:
     """Return why a column is left out, or None for an input."""
 
@@ -111,7 +117,7 @@ def _reason(settings: "TablePreprocessor", name: str, stats: ColumnStats) -> Lef
         return out(
             "its cells are of a type that no model sees" if stats.kind == "other" else "its types differ by file"
         )
-    if stats.kind == "time" or (stats.kind == "text" and stats.time):
+    if _is_time(stats):
         return (
             None
             if name in settings.numbers
@@ -175,7 +181,8 @@ def _input(settings: "TablePreprocessor", name: str, stats: ColumnStats) -> Colu
             return _column(name, "sequence", stats, values=int(stats.high or 0) + 1, type="int32")
         return _column(name, "tensor", stats, shape=[stats.longest], type=stats.dtype)
     if is_number(stats) or name in settings.numbers:
-        return _column(name, "number", stats, type=number_type(stats))
+        column = _column(name, "number", stats, type=number_type(stats))
+        return Column(**column, time=True) if _is_time(stats) else column
     return _column(name, "category", stats)
 
 
@@ -188,7 +195,7 @@ def _target(settings: "TablePreprocessor", name: str, stats: ColumnStats) -> Col
         if stats.missing:
             _missing_tensors(name, stats)
         return _column(name, "value", stats, target=True, shape=list(stats.shape), type=stats.dtype)
-    if stats.kind not in ("number", "boolean", "text") or (stats.kind == "text" and stats.time):
+    if stats.kind not in ("number", "boolean", "text") or _is_time(stats):
         raise DataError(f"target {name!r} holds neither numbers nor classes", "--target names another column")
     if name in settings.numbers and stats.kind == "text":
         raise DataError(f"target {name!r} of --numbers holds {stats.odd!r}, which is no number")

@@ -110,6 +110,11 @@ def test_what_training_rows_lack_is_remarked(price_run, table):
     [
         (lambda t: t.drop_columns(["rooms", "city"]), "the rows lack columns 'rooms', 'city'"),
         (lambda t: t.set_column(1, "rooms", pa.array(["3", "many"])), "'rooms' holds 'many', which is no number"),
+        (
+            lambda t: t.set_column(1, "rooms", pa.array(["2024-01-01"] * 2)),
+            "'rooms' holds times, and the training rows",
+        ),
+        (lambda t: t.set_column(1, "rooms", pa.array([0, 1], pa.timestamp("s"))), "'rooms' holds times"),
         (lambda t: t.set_column(1, "rooms", pa.array([[1], [2]])), "'rooms' holds list.*the run takes numbers"),
     ],
 )
@@ -117,6 +122,15 @@ def test_rows_that_cannot_be_used_are_refused(price_run, table, change, error):
     rows = table.select(["area", "rooms", "city", "garden"]).slice(0, 2)
     with pytest.raises(DataError, match=error):
         Predictor(price_run).predict(change(rows))
+
+
+def test_times_that_are_numbers_are_predicted_as_such():
+    at = Column(
+        name="at", target=False, kind="number", type="double", shape=[], values=0, missing=0, whole=False, time=True
+    )
+    days = pa.table({"at": pa.array(["1970-01-02", None])})
+    assert input_rows(days, [at]).column("at").to_pylist() == [86400.0, None]
+    assert input_rows(input_rows(days, [at]), [at]).column("at").to_pylist() == [86400.0, None]
 
 
 def test_several_targets_have_figures_of_their_own(both_run, both, table):
