@@ -33,11 +33,18 @@ def from_json(domain: Sequence[Any]) -> Domain:
     first = domain[0] if domain else None
     if isinstance(first, str):
         numbers = all(isinstance(value, (int, float)) for value in domain[1:])
-        if first in RANGES and numbers and len(domain) == (4 if is_stepped(domain) else 3):
+        if first in RANGES and numbers and len(domain) == (4 if is_stepped(domain) else 3) and _is_ordered(domain):
             return tuple(domain)
         if len(domain) == 2 and ((first == GRID and isinstance(domain[1], list)) or first == FUNCTION):
             return tuple(domain)
     return list(domain)
+
+
+def _is_ordered(domain: Sequence[Any]) -> bool:
+    """Return whether a range of numbers has any, in a file that may have been changed."""
+    name, low, high = domain[:3]
+    step = domain[3] if is_stepped(domain) else 1
+    return bool(all(map(math.isfinite, domain[1:])) and (low > 0 or "log" not in name) and low < high and step > 0)
 
 
 def is_range(domain: Sequence[Any]) -> bool:

@@ -8,12 +8,24 @@ from raysq.errors import DamagedError
 from raysq.storage.atomic import write_json
 from raysq.storage.json_files import Version, read_json
 from raysq.storage.trust import SIGNATURE, is_signed, sign
+from raysq.training.schedule_file import Change
 from raysq.training.user_code import is_own
 
 FORMAT_VERSION = 4  # 4: `requested`
 _VERSION = Version(FORMAT_VERSION, oldest=4)
 _BEST = "best"  # purpose of a signature
 _FRESH = "`raysq tune` with --fresh searches anew"
+
+
+class Requested(TypedDict):
+    """Options of a search, those that are needed again among them."""
+
+    trials: NotRequired[int | None]
+    time: NotRequired[float | None]
+    workers: NotRequired[int]
+    gpu: NotRequired[float]
+    metric: NotRequired[str]
+    mode: NotRequired[str]
 
 
 class About(TypedDict):
@@ -29,19 +41,19 @@ class About(TypedDict):
     space: dict[str, list[Any]]
     fixed: dict[str, Any]
     defaults: dict[str, Any]
-    requested: dict[str, Any]
+    requested: Requested
 
 
 class TrialRecord(TypedDict):
     """Schema of one object of `trials.json`."""
 
     number: int
-    settings: dict[str, Any]
+    settings: dict[str, str | float | bool | None]
     state: str
     epochs: int
     val_loss: float | None
     metrics: NotRequired[dict[str, float]]
-    schedule: NotRequired[list[dict[str, Any]]]
+    schedule: NotRequired[list[Change]]
     seconds: float
     run: str | None
     error: str | None

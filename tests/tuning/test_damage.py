@@ -8,6 +8,7 @@ import pytest
 from raysq import cli
 from raysq.errors import DamagedError
 from raysq.storage.atomic import write_json
+from raysq.training import domains
 from raysq.tuning import results
 from raysq.tuning.experiment import Experiment, experiments
 from raysq.tuning.refit import is_done
@@ -157,3 +158,35 @@ def test_a_trial_whose_record_is_damaged_has_failed(searched):
     (searched.directory / "trials.json").unlink()
     again = TrialQueue(searched, SPACE, trials=3, seed=0, fixed={}, searcher="random")
     assert [again.next_trial().searched for _ in range(3)] == scheduler.proposals.begun[0].points
+
+
+@pytest.mark.parametrize(
+    ("file", "change", "error"),
+    [
+        ("experiment.json", lambda about: about["requested"].update(metric=3), "requested.metric: expected a text"),
+        ("experiment.json", lambda about: about["requested"].update(workers="two"), "requested.workers: expected a"),
+        ("trials.json", lambda trials: trials[0].update(schedule=[{}]), r"\[0\].schedule\[0\]: 'epoch' is missing"),
+        (
+            "trials.json",
+            lambda trials: trials[0]["settings"].update(units={}),
+            r"\[0\].settings.units: expected a text",
+        ),
+    ],
+)
+def test_values_of_another_type_are_named(searched, file, change, error):
+    values = json.loads((searched.directory / file).read_text())
+    for value in values if isinstance(values, list) else [values]:
+        value.pop("checksum", None)
+    change(values)
+    (searched.directory / file).write_text(json.dumps(values))
+    with pytest.raises(DamagedError, match=error):
+        Experiment.open(searched.directory).trials  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    "domain",
+    [["loguniform", -1, 1], ["quniform", 0, 1, 0], ["uniform", 1, 0], ["uniform", 0, float("inf")], ["randint", 3, 3]],
+)
+def test_a_range_without_numbers_is_none(domain):
+    assert domains.from_json(domain) == domain and domains.choices(domains.from_json(domain)) == domain
+    assert domains.from_json(["loguniform", 1e-3, 1]) == ("loguniform", 1e-3, 1)
