@@ -9,7 +9,7 @@ from raysq.errors import DamagedError, DataError, RaysqError
 from raysq.storage.trust import check_links
 from raysq.training import experiment_files as files
 from raysq.training.domains import Domain, from_json
-from raysq.training.goal import Goal
+from raysq.training.goal import Goal, best_record
 from raysq.training.run import Run
 
 
@@ -143,7 +143,7 @@ def _from_runs(experiment: SearchAnalysis) -> list[dict[str, Any]]:
             experiment.missing.append(f"A trial is left out: {error}")
             continue
         settings = run.config.by_name()
-        best = min(records, key=lambda record: record["val_loss"], default={})
+        best = best_record(records) or {}
         trials.append(
             {
                 "number": number,

@@ -9,6 +9,7 @@ from raysq.display.numbers import number, short
 from raysq.report.search_analysis import SearchAnalysis
 from raysq.training import domains
 from raysq.training.domains import Domain
+from raysq.training.goal import best_record
 
 Status = Literal["pass", "warn", "unknown"]
 _MANY_FAILED = 0.1  # share of failed trials
@@ -134,7 +135,8 @@ def _training(experiment: SearchAnalysis) -> Check | None:
     if len(records) < 2:
         return None
     name = "The best trial was trained to its end"
-    lowest = min(records, key=lambda record: record["val_loss"])
+    lowest = best_record(records)
+    assert lowest is not None
     if lowest is records[-1]:
         return Check(name, "warn", f"Its val_loss still fell in its last epoch, {lowest['epoch']}: give more --epochs.")
     return Check(name, "pass", f"Its best epoch is {lowest['epoch']} of {len(records)}.")

@@ -47,7 +47,9 @@ class Proposals:
         self.begun: list[_Generation] = []
         self._begin(space, records)
         while len(self.begun) < generations and any(number >= self._end for number in records):
-            self._begin_next({number: record for number, record in records.items() if number < self._end})
+            before = {number: record for number, record in records.items() if number < self._end}
+            if not self._begin_next(before):
+                break  # in files that were changed
 
     @property
     def _end(self) -> int:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from raysq.errors import DamagedError
 from raysq.storage.atomic import write_json
 from raysq.training import checkpoint
-from raysq.training.goal import LOWEST_LOSS, Goal
+from raysq.training.goal import LOWEST_LOSS, Goal, best_record
 from raysq.training.run_files import RunFiles
 from raysq.training.schedule_file import read_schedule
 from raysq.tuning.experiment import ENDED, Experiment
@@ -185,7 +185,7 @@ class TrialQueue:
         with contextlib.suppress(DamagedError):
             if schedule := read_schedule(run):
                 record |= {"settings": schedule[-1]["settings"], "schedule": schedule}
-        best = min(epochs, key=lambda epoch: epoch["val_loss"], default={})
+        best = best_record(epochs) or {}
         record |= {
             "state": "failed" if error else result.get("ended", "finished") if result else state,
             "epochs": len(epochs),

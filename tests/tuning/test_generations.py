@@ -3,6 +3,7 @@
 import pytest
 
 from raysq.training import experiment_files as files
+from raysq.training.run_files import RunFiles
 from raysq.tuning.experiment import Experiment
 from raysq.tuning.space import Space
 from raysq.tuning.trial_queue import TrialQueue
@@ -66,3 +67,27 @@ def test_a_search_whose_trials_all_failed_has_no_next_generation(experiment):
             break
         trials.records[int(trial.name[-2:])] |= {"state": "failed", "error": "no cable"}
     assert len(trials.records) == 4
+
+
+def test_records_of_a_generation_that_cannot_have_begun_do_not_hang_it(experiment):
+    trials = queue(experiment)
+    first = [trials.next_trial() for _ in range(4)]
+    for trial in first:
+        end(trials, trial, 1.0)
+    end(trials, trials.next_trial(), 1.0)
+    for record in trials.records.values():
+        record |= {"state": "failed", "error": "changed by hand", "val_loss": None}
+    trials.save()
+    again = queue(experiment)
+    assert len(again.proposals.begun) == 1 and again.next_trial() == "finished"
+
+
+def test_the_best_epoch_of_a_trial_is_none_without_a_loss(experiment):
+    trials = queue(experiment)
+    trial = trials.next_trial()
+    run = RunFiles(experiment.directory / "trials" / trial.name)
+    for epoch, loss in enumerate([float("nan"), 0.5, 0.7], 1):
+        run.append({"epoch": epoch, "step": epoch, "seconds": 1.0, "val_loss": loss})
+    run.finish({"metrics": {}, "steps": 3, "seconds": 1.0, "best_epoch": 2, "epochs": 3, "parameters": 1})
+    assert trials.on_trial_end(trial.name, None, None).state == "finished"
+    assert trials.records[1]["val_loss"] == 0.5 and trials.best()["number"] == 1
