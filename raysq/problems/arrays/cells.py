@@ -21,7 +21,8 @@ def convert(column: pa.ChunkedArray, *, text: bool = False) -> tuple[Kind, pa.Ar
 
     Args:
         column: column of a csv or Parquet file or of a table in memory.
-        text: whether to keep text that holds numbers, and to convert numbers and booleans to text, for categories.
+        text: whether to keep text that holds numbers, and to convert numbers, booleans and times to text, for
+            categories.
 
     Returns:
         The kind, and its array: "number" int64 or float64, "boolean" bool, "text" a dictionary of strings without
@@ -51,6 +52,8 @@ def convert(column: pa.ChunkedArray, *, text: bool = False) -> tuple[Kind, pa.Ar
             return "empty", pa.nulls(len(array))
         return _texts(_number_texts(array)) if text else ("number", array)
     if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
+        if text:
+            return _texts(array.cast(pa.large_string()))
         times = array.cast(pa.timestamp("us"), safe=False).cast(pa.int64())
         return "time", pc.divide(wide(times), 1e6)
     return _lists(array, kind)

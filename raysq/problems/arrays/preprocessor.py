@@ -198,7 +198,7 @@ class TablePreprocessor(TableFormat):
         roles = infer_roles(self, columns)
         if self.split_column:
             self._check_parts(columns[self.split_column].missing, records)
-        if self.group and columns[self.group].kind in ("other", "mixed"):
+        if self.group and columns[self.group].kind in ("list", "other", "mixed"):
             raise DataError(
                 f"column {self.group!r} of --group holds cells of a type that cannot be compared, or of several types",
                 "--group names another column",
@@ -296,11 +296,21 @@ def convert_rows(table: pa.Table, texts: Sequence[str] = ()) -> tuple[pa.Table, 
 
 
 def check_weight(name: str, stats: ColumnStats) -> None:
-    """Raise DataError unless a column has a weight of 0 or more in each row."""
-    if stats.kind != "number" or stats.missing or stats.low is None or stats.low < 0 or not stats.high:
-        found = f"numbers from {stats.low:g}" if stats.low is not None else stats.odd or stats.kind
-        what = f"{stats.missing:,} empty cells" if stats.missing else found
-        raise DataError(f"column {name!r} of --weight holds {what}, and a weight is a number of at least 0 in each row")
+    """Raise DataError unless a column has a weight of 0 or more in each row, and more than 0 in one."""
+    if stats.missing:
+        found = f"{stats.missing:,} empty cells"
+    elif stats.odd is not None or stats.kind != "number" or stats.low is None or stats.high is None:
+        found = stats.odd or f"cells of kind {stats.kind}"
+    elif stats.low < 0 or stats.high > float(np.finfo(np.float32).max):
+        found = f"numbers from {stats.low:g} to {stats.high:g}"
+    elif not stats.high:
+        found = "0 in all rows"
+    else:
+        return
+    raise DataError(
+        f"column {name!r} of --weight holds {found}, and a weight is a number of at least 0 in each row that float32 "
+        "holds, and above 0 in one"
+    )
 
 
 def file_parts(partitions: Sequence[TablePartition]) -> list[int]:

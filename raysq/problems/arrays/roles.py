@@ -120,7 +120,7 @@ def _reason(settings: "TablePreprocessor", name: str, stats: ColumnStats) -> Lef
     if _is_time(stats):
         return (
             None
-            if name in settings.numbers
+            if name in (*settings.numbers, *settings.categories)
             else out("times", f"--numbers {shlex.quote(name)} takes seconds; task forecast is for series")
         )
     if name in settings.numbers and stats.kind == "text":
@@ -195,7 +195,8 @@ def _target(settings: "TablePreprocessor", name: str, stats: ColumnStats) -> Col
         if stats.missing:
             _missing_tensors(name, stats)
         return _column(name, "value", stats, target=True, shape=list(stats.shape), type=stats.dtype)
-    if stats.kind not in ("number", "boolean", "text") or _is_time(stats):
+    is_time = _is_time(stats) and name not in settings.categories
+    if stats.kind not in ("number", "boolean", "text") or is_time:
         raise DataError(f"target {name!r} holds neither numbers nor classes", "--target names another column")
     if name in settings.numbers and stats.kind == "text":
         raise DataError(f"target {name!r} of --numbers holds {stats.odd!r}, which is no number")

@@ -326,3 +326,26 @@ def test_a_group_of_another_type_is_refused(tmp_path):
     table = house_table().append_column("who", pa.array([b"\xff%d" % (n % 9) for n in range(200)]))
     with pytest.raises(DataError, match="'who' of --group holds cells of a type that cannot be compared"):
         make_dataset(table, tmp_path / "d", target="price", group="who")
+
+
+@pytest.mark.parametrize(
+    ("weights", "found"),
+    [
+        ([0.0] * 200, "holds 0 in all rows"),
+        ([1.0] * 199 + [1e39], r"holds numbers from 1 to 1e\+39"),
+        ([1.0] * 199 + [-1.0], "holds numbers from -1 to 1"),
+        ([True] * 200, "holds cells of kind boolean"),
+        ([1.0] * 199 + [None], "holds 1 empty cells"),
+    ],
+)
+def test_what_is_no_weight_is_named(tmp_path, weights, found):
+    with pytest.raises(DataError, match=f"'w' of --weight {found}, and a weight is"):
+        make_dataset(house_table().append_column("w", pa.array(weights)), tmp_path / "d", target="price", weight="w")
+
+
+@pytest.mark.parametrize("kind", [pa.string(), pa.timestamp("s"), pa.date32()])
+def test_times_are_categories_where_they_are_said_to_be(tmp_path, kind):
+    days = pa.array([datetime.date(2024, 1, 1 + n % 3) for n in range(200)]).cast(kind)
+    table = house_table().append_column("day", days).append_column("due", days)
+    dataset = make_dataset(table, tmp_path / "d", target="due", categories=["day", "due"])
+    assert (kinds(dataset)["day"], kinds(dataset)["due"]) == ("category", "class")

@@ -233,7 +233,7 @@ def test_reports_show_errors_and_what_the_model_uses(both_run, both):
         assert heading in page
 
 
-@pytest.mark.parametrize("model", ["linear", "logistic"])
+@pytest.mark.parametrize("model", [pytest.param("linear", marks=pytest.mark.slow), "logistic"])
 def test_classes_have_a_linear_reference(folder, table, model):
     dataset = make_dataset(table.drop_columns(["price"]), folder / f"sold-{model}", target="sold")
     run = train(dataset, folder / "runs", model, **({"epochs": 20} if model == "linear" else {"epochs": 1}))
