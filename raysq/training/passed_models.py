@@ -14,7 +14,7 @@ import pickle
 import sys
 import textwrap
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -94,8 +94,38 @@ def source_of(model: str, digest: str) -> str | None:
     return passed.source if passed is not None and passed.spec.digest == digest else None
 
 
+def registered_objects() -> dict[str, Any]:
+    """Return the classes and functions that a script or notebook registered with Keras, by their registered name.
+
+    A process that gets such a class by value knows it under this name only after `register_objects`.
+    """
+    keras: Any = sys.modules.get("keras")
+    if keras is None:
+        return {}
+    registered = keras.saving.get_custom_objects()
+    return {
+        name: value
+        for name, value in registered.items()
+        if (inspect.isclass(value) or inspect.isfunction(value)) and not _is_importable(value)
+    }
+
+
+def register_objects(objects: Mapping[str, Any]) -> None:
+    """Register the result of `registered_objects` of another process with Keras. Keras must be loaded."""
+    if not objects:
+        return
+    import keras
+
+    for name, value in objects.items():
+        package, sign, short = name.partition(">")
+        if sign:
+            keras.saving.register_keras_serializable(package, short)(value)
+        else:
+            keras.saving.get_custom_objects()[name] = value
+
+
 def _is_importable(model: Any) -> bool:
-    """Return whether a module with a file has the function under its name, so that every process can import it."""
+    """Return whether a module with a file has the object under its name, so that every process can import it."""
     module = sys.modules.get(model.__module__)
     if model.__module__ == "__main__" or not getattr(module, "__file__", None):
         return False

@@ -259,3 +259,60 @@ def test_what_has_no_name_or_source_is_refused(model, message):
     with pytest.raises(UsageError, match=message):
         passed_models.model_name(model)
     assert not PASSED
+
+
+def test_classes_that_a_script_registers_with_keras_are_known_to_other_processes(tmp_path):
+    script = """
+import pickle
+import sys
+
+import keras
+
+from raysq.training.backends.driver_context import DriverContext
+from raysq.training.passed_models import model_name
+
+
+@keras.saving.register_keras_serializable("mine")
+class Double(keras.layers.Layer):
+    def call(self, x):
+        return 2 * x
+
+
+@keras.saving.register_keras_serializable()
+def half(x):
+    return x / 2
+
+
+def build(inputs):
+    return keras.Sequential([keras.Input((2,)), Double(), keras.layers.Dense(1, activation=half)])
+
+
+model_name(build)
+pickle.dump(DriverContext.current(), open(sys.argv[1], "wb"))
+"""
+    other = """
+import pickle
+import sys
+
+pickle.load(open(sys.argv[1], "rb")).enter()
+import keras
+
+from raysq.training.passed_models import PASSED
+
+model = PASSED["<python>:build"].spec.build(None)
+model.save(sys.argv[2])
+loaded = keras.models.load_model(sys.argv[2])
+assert type(loaded.layers[0]) is type(model.layers[0]) and loaded.layers[1].activation is model.layers[1].activation
+for part in (type(model.layers[0]), loaded.layers[1].activation):
+    print(keras.saving.get_registered_name(part))
+"""
+    (tmp_path / "script.py").write_text(script)
+    (tmp_path / "other.py").write_text(other)
+    files = [str(tmp_path / "context"), str(tmp_path / "m.keras")]
+    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    for name in ("script.py", "other.py"):
+        done = subprocess.run(
+            [sys.executable, str(tmp_path / name), *files], env=environment, capture_output=True, text=True, timeout=300
+        )
+        assert not done.returncode, done.stderr[-2000:]
+    assert done.stdout.split() == ["mine>Double", "Custom>half"]

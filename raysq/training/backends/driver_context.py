@@ -9,7 +9,7 @@ from typing import Self
 from raysq import backend, problems, tasks
 from raysq.storage.paths import home
 from raysq.training.model_source import own_source_digest
-from raysq.training.passed_models import PASSED
+from raysq.training.passed_models import PASSED, register_objects, registered_objects
 
 
 @dataclass(frozen=True)
@@ -23,8 +23,9 @@ class DriverContext:
         folder: current folder.
         paths: `sys.path`.
         home: RAYSQ_HOME.
-        registered: pickled tasks and problems that were registered by a call, and model functions that were passed.
-            Classes and functions of a script or notebook are pickled by value, those of modules by reference.
+        registered: pickled tasks and problems that were registered by a call, model functions that were passed, and
+            what a script or notebook registered with Keras. Classes and functions of a script or notebook are pickled
+            by value, those of modules by reference.
         sources: digest of the sources of these modules, which the processes import. Installed packages are left out.
     """
 
@@ -39,7 +40,9 @@ class DriverContext:
         """Return the context of this process."""
         from ray import cloudpickle
 
-        registered = cloudpickle.dumps((problems.REGISTRY.registered, tasks.REGISTRY.registered, PASSED))
+        registered = cloudpickle.dumps(
+            (problems.REGISTRY.registered, tasks.REGISTRY.registered, PASSED, registered_objects())
+        )
         # A reference holds the module's name as a string.
         names = {argument for _, argument, _ in pickletools.genops(registered) if isinstance(argument, str)}
         return cls(os.getcwd(), tuple(sys.path), str(home()), registered, own_source_digest(names))
@@ -55,7 +58,8 @@ class DriverContext:
         sys.path += [path for path in self.paths if path not in sys.path and os.path.isdir(path)]
         if b"keras" in self.registered:
             backend.load()  # Keras cannot be imported by way of one of its modules, such as keras.optimizers
-        of_problems, of_tasks, passed = cloudpickle.loads(self.registered)
+        of_problems, of_tasks, passed, of_keras = cloudpickle.loads(self.registered)
         problems.REGISTRY.registered.update(of_problems)
         tasks.REGISTRY.registered.update(of_tasks)
         PASSED.update(passed)
+        register_objects(of_keras)
