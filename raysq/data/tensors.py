@@ -1,5 +1,6 @@
 """Columns of values given in Python: arrays of several dimensions become columns of fixed-shape tensors."""
 
+import datetime
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -30,10 +31,20 @@ def column(name: str, values: Any) -> "pa.Array | pa.ChunkedArray":
         )
         if hasattr(first, "__array__") and np.ndim(first):
             return _of_arrays(name, values)
-        return text_of_bytes(pa.array(values, from_pandas=True))
+        array = pa.array(values, from_pandas=True)
+        if pa.types.is_timestamp(array.type) and isinstance(values, Sequence):
+            _check_zones(name, values)
+        return text_of_bytes(array)
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, TypeError, OverflowError) as error:
         reason = str(error).splitlines()[0]
         raise UsageError(f"column {name!r} of the frame is no column of one type: {reason}") from None
+
+
+def _check_zones(name: str, values: Sequence[Any]) -> None:
+    """Raise UsageError for times of which some have a time zone: Arrow would take the others for UTC."""
+    times = (value for value in values if isinstance(value, datetime.datetime) and value == value)  # without NaT
+    if len({value.tzinfo is None for value in times}) > 1:
+        raise UsageError(f"column {name!r} of the frame has times with and without a time zone: give all one, or none")
 
 
 def storable(values: "pa.Array | pa.ChunkedArray") -> "pa.Array | pa.ChunkedArray":

@@ -1,5 +1,6 @@
 """Data sets of other libraries, and iterables, hold the rows that their batches yield."""
 
+import datetime
 import itertools
 
 import numpy as np
@@ -12,6 +13,7 @@ import tensorflow as tf
 from raysq.data.frames import is_frame, to_file, to_table
 from raysq.errors import UsageError
 
+DAY = datetime.datetime(2024, 1, 1)
 X = np.arange(24, dtype="float32").reshape(4, 2, 3)
 Y = np.array([0, 1, 0, 1])
 TEXTS = ["u", "v", "w", "é"]
@@ -63,6 +65,8 @@ def test_a_tf_data_set_has_texts_nested_parts_and_lists():
         (iter([{"a": 1}, 3]), "its element 1 is int"),
         ([{"a": 1}, {"a": "x"}], "column 'a' of the frame is no column of one type"),
         (iter([{"a": [1]}, {"a": ["x"]}]), "batches of the rows have different types: .*'?a'?"),
+        (iter([{"a": DAY}, {"a": DAY.replace(tzinfo=datetime.UTC)}]), "'a' of the frame has times with and without a"),
+        ({"a": [None, DAY, DAY.replace(tzinfo=datetime.UTC)]}, "'a' of the frame has times with and without a"),
         (iter([{"a": [2**60 + 1]}, {"a": [0.5]}]), "batches of the rows have different types: Integer value"),
         ([{"m": np.ones((2, 2)), "n": 1}, {"m": np.ones((3, 2))}], "arrays of the shapes"),
         ([{"m": np.ones((2, 2))}, {"m": np.ones((3, 2)), "n": 1}], "element 1 of the iterable is a row"),
@@ -132,3 +136,15 @@ def test_polars_frames_are_frames():
     )
     assert table.to_pydict() == {"a": [1, None], "s": ["x", "y"], "c": ["u", "u"]}
     assert all(not pa.types.is_dictionary(field.type) for field in table.schema)
+
+
+def test_whole_numbers_that_do_not_fit_a_wider_type_are_named(tmp_path):
+    batches = iter([{"a": [2**60 + 1]}, {"a": [0.5]}])
+    with pytest.raises(UsageError, match="batches of the rows have different types: Integer value"):
+        to_file(batches, tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_times_with_a_zone_may_be_missing():
+    table = to_table({"a": [pd.NaT, pd.Timestamp("2024-01-01", tz="UTC"), None]})
+    assert table.column("a").null_count == 2 and table.schema.field("a").type.tz == "UTC"
