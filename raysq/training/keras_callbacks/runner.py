@@ -136,6 +136,8 @@ class CallbackRunner:
         Returns:
             Values that callbacks added to the logs. Other workers than the chief return none.
         """
+        if self._seen is not None:
+            self._seen.forget()  # the schedule may have changed the learning rate since the last step
         self._call("on_epoch_end", state, state.epoch - 1, dict(logs))
         if self._list is None:
             return {}

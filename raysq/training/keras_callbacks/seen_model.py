@@ -117,7 +117,7 @@ class ModelCopy:
 
     def changes(self) -> Mapping[int, np.ndarray]:
         changed = {}
-        values = [np.array(variable.value) for variable in shared_variables(self.model, self._optimizer)]
+        values = [tf.convert_to_tensor(each.value).numpy() for each in shared_variables(self.model, self._optimizer)]
         for number, (old, new) in enumerate(zip(self._copied, values, strict=True)):
             if not np.array_equal(old, new, equal_nan=True):
                 changed[number] = new
