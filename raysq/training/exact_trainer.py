@@ -21,7 +21,7 @@ from raysq.training.compilation import take_results
 from raysq.training.exact_exchange import GatherGroup, TreeSum, isolated
 from raysq.training.exact_sums import block
 from raysq.training.packing import Packing, Vectors
-from raysq.training.replica_batches import ReplicaInfo
+from raysq.training.replica_batches import ReplicaInfo, check_not_empty
 from raysq.training.settings import TrainSettings
 from raysq.training.trainer import Trainer
 
@@ -140,7 +140,7 @@ class ExactTrainer(Trainer):
     # ---- evaluation
 
     def evaluate(self, split: str) -> dict[str, float]:
-        self._check_not_empty(split)
+        check_not_empty(split, self.splits)
         for vectors in self._evaluated:
             for vector in vectors:
                 vector.assign(tf.zeros_like(vector))

@@ -138,10 +138,11 @@ class ModelFunctions:
         for output, loss in self.compilation.losses.items():
             of_output = batch.output(output)
             values = per_example(loss.function, of_output.y, pick(prediction, output), of_output.observed)
-            if (factors := batch.loss_weight(output)) is not None:
+            factors = batch.loss_weight(output)  # AutoGraph has no assignments in expressions
+            if factors is not None:
                 values *= factors
-            if name := self.compilation.loss_names.get(output):
-                losses[name] = values
+            if output in self.compilation.loss_names:
+                losses[self.compilation.loss_names[output]] = values
             terms.append(values if loss.weight is None else values * loss.weight)
         if not terms:  # only penalties are trained
             return {"loss": tf.zeros(tf.shape(tf.nest.flatten(prediction)[0])[:1])}

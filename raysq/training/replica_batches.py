@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from raysq.data import shuffle
+from raysq.errors import DataError
 from raysq.problems.specs import BatchSource
 from raysq.training.batch_feed import BatchFeed
 
@@ -177,3 +178,13 @@ class ReplicaBatches:
         for first in range(0, count, size):
             rows = np.minimum(np.arange(first, first + size), count - 1)  # one batch size, compiled once
             yield tf.nest.map_structure(lambda part: part[0], self.feeds[split].batch(rows[None])), count - first
+
+
+def check_not_empty(split: str, splits: Mapping[str, BatchSource]) -> None:
+    """Check that a split has examples.
+
+    Raises:
+        DataError: it has none.
+    """
+    if not len(splits[split]):
+        raise DataError(f"the {split} split has no examples")

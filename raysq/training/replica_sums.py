@@ -80,13 +80,24 @@ def copy_from_chief(strategy: tf.distribute.Strategy, variables: list[Any]) -> N
     """
     variables = [variable for variable in variables if tf.as_dtype(variable.dtype).is_floating]
 
-    def of_chief() -> list[Tensor]:
+    values = tf.function(lambda: values_of_chief(strategy, variables))()
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)
+
+
+def values_of_chief(strategy: tf.distribute.Strategy, values: Any) -> Any:
+    """Return the chief's values on all workers, of which every one must call it.
+
+    Args:
+        strategy: the strategy.
+        values: a tensor, or a list of tensors and variables, of one structure on all workers.
+    """
+
+    def of_chief() -> Any:
         context = tf.distribute.get_replica_context()
         is_chief = tf.equal(context.replica_id_in_sync_group, 0)
-        own = [tf.convert_to_tensor(variable.value) for variable in variables]
-        values = [tf.where(is_chief, value, tf.zeros_like(value)) for value in own]
-        return list(context.all_reduce(tf.distribute.ReduceOp.SUM, values))
+        own = [tf.convert_to_tensor(getattr(value, "value", value)) for value in tf.nest.flatten(values)]
+        counted = [tf.where(is_chief, value, tf.zeros_like(value)) for value in own]
+        return tf.nest.pack_sequence_as(values, context.all_reduce(tf.distribute.ReduceOp.SUM, counted))
 
-    values = tf.function(lambda: strategy.run(of_chief))()
-    for variable, value in zip(variables, values, strict=True):
-        variable.assign(strategy.experimental_local_results(value)[0])
+    return tf.nest.map_structure(lambda value: strategy.experimental_local_results(value)[0], strategy.run(of_chief))

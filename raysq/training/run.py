@@ -13,6 +13,7 @@ from raysq.storage.atomic import write_json
 from raysq.storage.json_files import Version, check_schema, read_json
 from raysq.storage.paths import check_name, home, newest_first
 from raysq.storage.trust import SIGNATURE, check_links, is_signed, sign
+from raysq.training.config_differences import describe_differences
 from raysq.training.find_run import find_run, remove_run
 from raysq.training.passed_models import SOURCE_FILE, source_of
 from raysq.training.run_config import RunConfig
@@ -101,8 +102,9 @@ class Run(RunFiles):
                         return cls._write(directory, config)  # same model, named here: sign it
                     return existing
                 if existing.state() != "new":  # replacing a new run loses nothing: its model may not have been built
+                    differences = describe_differences(existing.config, config)
                     raise UsageError(
-                        f"run {directory.name} exists with other settings ({existing.config.differences(config)}): "
+                        f"run {directory.name} exists with other settings ({differences}): "
                         "choose another --name, or --fresh to start anew"
                     )
             remove_run(directory)

@@ -34,13 +34,11 @@ from raysq.training.builder import (
     load_builder,
     typed_settings,
 )
-from raysq.training.keras_callbacks.identity import describe_callbacks, show_callbacks
+from raysq.training.keras_callbacks.identity import describe_callbacks
 from raysq.training.model_source import SourceChanged
 from raysq.training.settings import OPTIMIZER_SETTINGS, TrainSettings
 from raysq.training.user_code import is_own
 
-_SHOWN = 4  # differences in a message
-_LONG = 40  # characters of one value in a message
 # Settings that came later, with the value of no effect. With that value the id is the one of before.
 _LATER = {"exact": 0, "steps_per_execution": 0, "class_weight": None}
 
@@ -117,36 +115,6 @@ class RunConfig:
         parts += [part for part in (self.source_digest, self.given, self.callbacks) if part]
         digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:10]
         return f"{self.task}-{self.model.split(':')[-1]}-{digest}"
-
-    def differences(self, now: "RunConfig") -> str:
-        """Return the differences of another configuration as text for a message.
-
-        Args:
-            now: the other configuration.
-        """
-        lines = []
-        if self.fingerprint != now.fingerprint:
-            lines.append("the data have changed")
-        before, after = self.settings, now.settings
-        if self.model != now.model:
-            lines.append(f"model {self.model}, now {now.model}")
-        else:
-            if self.source_digest != now.source_digest:
-                recorded = bool(self.source_digest)
-                lines.append(
-                    "the model's source has changed" if recorded else "its model's source was not written down"
-                )
-            lines += _differences(before["data"], after["data"]) + _differences(before["model"], after["model"])
-        lines += _differences({**before["training"], "seed": self.seed}, {**after["training"], "seed": now.seed})
-        if self.callbacks != now.callbacks:
-            before_text, after_text = show_callbacks(self.callbacks), show_callbacks(now.callbacks)
-            same = before_text == after_text
-            lines.append("the code of its callbacks" if same else f"callbacks {before_text}, now {after_text}")
-        if not lines and self.given != now.given:
-            lines.append(f"{', '.join(sorted({*self.given} ^ {*now.given}))} left to the model or not")
-        if not lines:
-            return "those of another version of raysq"
-        return "; ".join(lines[:_SHOWN]) + ("; ..." if len(lines) > _SHOWN else "")
 
     def with_callbacks(self, callbacks: Sequence[Any]) -> "RunConfig":
         """Return the configuration of a run with these Keras callbacks."""
@@ -251,16 +219,6 @@ class RunConfig:
             raise UsageError(
                 f"model {self.model!r} cannot be built with {shown or 'its settings'}: {error} (--debug shows where)"
             ) from error
-
-
-def _differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
-    names = [name for name in {**before, **after} if before.get(name) != after.get(name)]
-    return [f"{name} {_shown(before.get(name))}, now {_shown(after.get(name))}" for name in names]
-
-
-def _shown(value: Any) -> str:
-    text = ",".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
-    return text if len(text) <= _LONG else text[:_LONG] + "..."
 
 
 def setting_sections(problem: str, builder: Callable[..., Any], model: str) -> dict[str, dict[str, Setting]]:

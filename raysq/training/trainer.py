@@ -5,13 +5,14 @@ APIs are used.
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any, Literal
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from raysq.errors import DataError, TrainingError
+from raysq.errors import TrainingError
 from raysq.problems.specs import BatchSource, Objective, OutputMetric
 from raysq.training.batch_feed import Batch, BatchFeed, input_signature
 from raysq.training.call_log import CallLog
@@ -27,8 +28,9 @@ from raysq.training.model_functions import ModelFunctions, Tensor
 from raysq.training.observed import for_metric, unobserved_marked
 from raysq.training.outputs import pick
 from raysq.training.own_compilation import compilation_of
-from raysq.training.replica_batches import ReplicaBatches, ReplicaInfo
-from raysq.training.replica_sums import ReplicaSums, assign_all, copy_from_chief, leave_sums_to_trainer
+from raysq.training.replica_batches import ReplicaBatches, ReplicaInfo, check_not_empty
+from raysq.training.replica_sums import ReplicaSums, assign_all, copy_from_chief, leave_sums_to_trainer, values_of_chief
+from raysq.training.saved_variables import assign_saved, keyed_variables
 from raysq.training.settings import TrainSettings
 from raysq.training.user_code import is_own
 
@@ -102,8 +104,9 @@ class Trainer:
         self._functions: dict[tuple[str, str, int], Any] = {}
         self.gradients = tf.function(self.model_functions.gradients, jit_compile=self.xla)
         self._predictions = tf.function(self.model_functions.predictions, jit_compile=self.xla)
-        self._broadcast = tf.function(self._from_chief, input_signature=[tf.TensorSpec((), tf.float32)])
-        self._broadcast_array = tf.function(self._from_chief)  # traced for each shape
+        from_chief = partial(values_of_chief, self.strategy)
+        self._broadcast = tf.function(from_chief, input_signature=[tf.TensorSpec((), tf.float32)])
+        self._broadcast_array = tf.function(from_chief)  # traced for each shape
         # An optimizer passes over its variables a dozen times, XLA once: three times faster beyond the CPU caches.
         # Mirrored variables are updated outside of XLA. An optimizer of the user's may not compile.
         fused = not on_gpu and not tf.distribute.has_strategy() and settings.xla != "false"
@@ -237,7 +240,7 @@ class Trainer:
         Raises:
             DataError: the split has no examples.
         """
-        self._check_not_empty(split)
+        check_not_empty(split, self.splits)
         for metric in self.metrics["eval"].values():
             metric.reset_state()
         padded = not self.compilation.whole_batches
@@ -259,17 +262,13 @@ class Trainer:
         Raises:
             DataError: the split has no examples.
         """
-        self._check_not_empty(split)
+        check_not_empty(split, self.splits)
         batches = []
         for batch, count in self.batches.single(split, self.settings.eval_batch_size):
             pair = self.call(self._predict_step, split, (batch,))
             batches.append(tf.nest.map_structure(lambda part, count=count: np.asarray(part)[:count], pair))
         targets, predictions = tf.nest.map_structure(lambda *parts: np.concatenate(parts), *batches)
         return targets, predictions
-
-    def _check_not_empty(self, split: str) -> None:
-        if not len(self.splits[split]):
-            raise DataError(f"the {split} split has no examples")
 
     def _predict_step(self, feed: BatchFeed, batch: Tensor) -> tuple[Tensor, Tensor]:
         gathered = feed.gather(batch)
@@ -353,14 +352,6 @@ class Trainer:
         """
         return np.asarray(self._broadcast_array(tf.constant(values))) if self.replicas > 1 else values
 
-    def _from_chief(self, value: Tensor) -> Tensor:
-        def reduce() -> Tensor:
-            context = tf.distribute.get_replica_context()
-            counted = tf.where(tf.equal(context.replica_id_in_sync_group, 0), value, tf.zeros_like(value))
-            return context.all_reduce(tf.distribute.ReduceOp.SUM, counted)
-
-        return self.strategy.experimental_local_results(self.strategy.run(reduce))[0]
-
     # ---- learning rate
 
     def scale_rate(self, scale: float) -> None:
@@ -382,13 +373,8 @@ class Trainer:
     # ---- checkpoints
 
     def _variables(self) -> dict[str, Any]:
-        groups = {
-            "model": self.model.variables,
-            "optimizer": self.optimizer.variables,
-            "metrics": [v for metric in self.metrics["train"].values() for v in metric.variables],
-        }
-        # Key variables by index, since Keras gives layers other names in every further model of a process.
-        return {f"{group}/{number}": v for group, variables in groups.items() for number, v in enumerate(variables)}
+        metrics = [variable for metric in self.metrics["train"].values() for variable in metric.variables]
+        return keyed_variables(model=self.model.variables, optimizer=self.optimizer.variables, metrics=metrics)
 
     def snapshot(self) -> dict[str, np.ndarray]:
         """Return the values of all variables by name.
@@ -410,14 +396,4 @@ class Trainer:
         Raises:
             DataError: names or shapes differ from those of this model.
         """
-        variables = self._variables()
-        if set(variables) != set(values):
-            odd = sorted(set(variables) ^ set(values))
-            raise DataError(f"the checkpoint belongs to another model (they differ in {odd[0]}); --fresh starts anew")
-        for name, variable in variables.items():
-            if tuple(variable.shape) != values[name].shape:
-                raise DataError(
-                    f"the checkpoint belongs to another model ({variable.path} has shape {tuple(variable.shape)}, "
-                    f"there {values[name].shape}); --fresh starts anew"
-                )
-            variable.assign(values[name])
+        assign_saved(self._variables(), values)

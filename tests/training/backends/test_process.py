@@ -20,6 +20,7 @@ from raysq.errors import DataError, Interrupted, RaysqError, TrainingError, Usag
 from raysq.inference.predictor import load
 from raysq.training import checkpoint, train
 from raysq.training.callbacks import TrainingCallbacks
+from raysq.training.config_differences import describe_differences
 from raysq.training.evaluation import evaluate
 from raysq.training.run import Run
 from raysq.training.run_config import resolve_config
@@ -304,7 +305,7 @@ def test_a_name_is_free_until_a_step_is_trained(data, whole):
     settings = {**other.settings, "training": {**other.settings["training"], "epochs": 99}}
     changed = dataclasses.replace(other, fingerprint="other", settings=settings, seed=3)
     assert (
-        other.differences(changed)
+        describe_differences(other, changed)
         == f"the data have changed; epochs {other.settings['training']['epochs']}, now 99; seed 0, now 3"
     )
 

@@ -8,6 +8,7 @@ import pytest
 from training.series import SMALL, write_series
 
 from raysq.errors import TrainingError, UsageError
+from raysq.training.config_differences import describe_differences
 from raysq.training.keras_callbacks.identity import describe_callbacks, remember_callbacks, validate_callbacks
 from raysq.training.run import Run
 from raysq.training.run_config import resolve_config
@@ -143,7 +144,9 @@ def test_the_same_run_without_its_callbacks_is_another(tmp_path, raysq_home):
     assert config.id != early.id and early.id == early.with_callbacks([keras.callbacks.EarlyStopping(patience=3)]).id
     assert config.with_callbacks([keras.callbacks.CSVLogger("a")]).id == config.id
     assert Run.open(Run.create(early, name="early").directory).config == early
-    assert "callbacks EarlyStopping(min_delta=0, mode=auto, monitor=val_loss, patience=3" in early.differences(config)
+    assert "callbacks EarlyStopping(min_delta=0, mode=auto, monitor=val_loss, patience=3" in describe_differences(
+        early, config
+    )
 
 
 def test_errors_of_callbacks_are_one_line(tmp_path, raysq_home):
