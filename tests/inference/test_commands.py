@@ -19,6 +19,7 @@ CAN = {
     "translation": "evaluate, predict, predict --text, translate, report, export",
     "word_vectors": "evaluate, predict, predict --text, neighbors, report, export",
     "images": "evaluate, predict, report, export",
+    "arrays": "evaluate, predict, report, export",
 }
 TASKS = {
     "forecasting": "jena",
@@ -27,6 +28,7 @@ TASKS = {
     "translation": "translation",
     "word_vectors": "cbow",
     "images": "images",
+    "arrays": "arrays",
 }
 
 
