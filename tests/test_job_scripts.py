@@ -17,7 +17,7 @@ JOBS = sorted((Path(__file__).resolve().parents[1] / "jobs").glob("tune_*.py"))
 
 
 def test_every_task_has_a_script_that_can_be_submitted():
-    own = {"forecast", "classify", "text", "pairs", "images"}  # for the user's own data
+    own = {"forecast", "classify", "text", "pairs", "images", "arrays"}  # for the user's own data
     assert {path.stem.removeprefix("tune_") for path in JOBS} >= set(tasks.names()) - own - {"beijing"}
     assert all(os.access(path, os.X_OK) for path in JOBS)
 

@@ -23,13 +23,13 @@ TESTS = Path(__file__).parents[1]
 
 
 def train_here(
-    folder: Path, configs: Mapping[str, RunConfig], callbacks: Mapping[str, Callable[[Path], list[Any]]]
+    folder: Path, configs: Mapping[str, RunConfig], callbacks: Mapping[str, Callable[[Path], list[Any]]] | None = None
 ) -> dict[str, Run]:
     """Trains in this process and returns the runs by name; some have Keras callbacks, made for their directory."""
     runs = {name: Run.create(config, folder=folder) for name, config in configs.items()}
     for name, run in runs.items():
         configure(run.config.train_settings(), run.config.seed, gpu=False)
-        own = callbacks[name](run.directory) if name in callbacks else ()
+        own = callbacks[name](run.directory) if callbacks and name in callbacks else ()
         options = {"export_model": lambda: False, "tensorboard": False, "keras_callbacks": own}
         run_worker(run, None, TrainingCallbacks(**options))
     return runs

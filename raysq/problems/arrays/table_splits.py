@@ -29,8 +29,8 @@ def table_splits(dataset: Dataset, settings: TableSettings, observed: np.ndarray
     own = bool((dataset.column("part").slice(0, dataset.rows) == 2).any())
     if group and not own and settings.val_selection != "hash":
         raise DataError(
-            f"val_selection={settings.val_selection} would divide rows of one {group}, which --group keeps together: "
-            "leave it out, or prepare the data without --group"
+            f"val_selection={settings.val_selection} would divide rows of one {group}, which stay together",
+            hint="leave it out, or prepare the data without --group",
         )
     if stratified and not own:
         if kind != "class":
