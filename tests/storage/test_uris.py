@@ -198,7 +198,7 @@ def test_wrong_hosts_show_no_secret(raysq_home, capfd, monkeypatch, host):
     monkeypatch.setattr(download, "PAUSE", 0.0)
     for url in ways(host, "/a.csv"):
         assert cli.main(["prepare", "forecast", "--source", url]) == 1
-    for url in (f"s3://me:{SECRET}@bucket/a.csv", f"http:/me:{SECRET}@host/a.csv?x={SECRET}"):
+    for url in (f"nowhere://me:{SECRET}@bucket/a.csv", f"http:/me:{SECRET}@host/a.csv?x={SECRET}"):
         assert cli.main(["prepare", "forecast", "--source", url]) == 1
     with pytest.raises(SystemExit):
         cli.main(["prepare", "forecast", "--surce", f"http://me:{SECRET}@host/a.csv?x={SECRET}"])

@@ -38,6 +38,7 @@ class Group:
         monkeypatch.setattr(
             group_monitor.end_processes, "stopped", lambda members: [m for m in members if m in self.stopped]
         )
+        monkeypatch.setattr(group_monitor.end_processes, "end_stopped_starts", lambda: None)
         self.monitor = GroupMonitor(self.events, lambda event: self.said.append(event.text), 100.0)
         self.start()
 
