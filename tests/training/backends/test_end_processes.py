@@ -22,6 +22,9 @@ def child():
     """A process whose command line is that of a worker of Ray, stopped."""
     with subprocess.Popen(["ray::worker", "60"], executable="/bin/sleep") as child:
         os.kill(child.pid, signal.SIGSTOP)
+        deadline = time.monotonic() + 10
+        while not processes.is_stopped(processes.find(child.pid)) and time.monotonic() < deadline:
+            time.sleep(0.01)
         yield child
         child.kill()
 
@@ -39,9 +42,10 @@ def test_stopped_workers_are_found_and_no_others(child, monkeypatch):
     later = Member(2, "own", child.pid)
     with subprocess.Popen(["ray::worker", "60"], executable="/bin/sleep") as running:
         members = {stopped: processes.find(child.pid).started, Member(1, "own", running.pid): 0}
-        assert end_processes.stopped(members) == [stopped]
-        assert end_processes.stopped({later: processes.find(child.pid).started - 1}) == []
+        found = end_processes.stopped(members)
         running.kill()
+    assert found == [stopped]
+    assert end_processes.stopped({later: processes.find(child.pid).started - 1}) == []
 
 
 def test_a_worker_of_the_own_ray_that_is_stopped_before_it_is_a_member_ends(child, monkeypatch):
