@@ -23,9 +23,11 @@ def table() -> str:
     versions = ", ".join(f"{name} {version}" for name, version in sorted(results["versions"].items()))
     run = results["run"]
     times = max(map(len, results["faults"].values()))
+    commits = sorted({fault["commit"] for faults in results["faults"].values() for fault in faults.values()})
     lines = [
         f"`python tests/faults/run.py --times {times}` repeats this: {run['steps']:,} steps with a checkpoint every",
-        f"{run['checkpoint_steps']}, two workers; {results['machine']}, shared with other work; {versions}.",
+        f"{run['checkpoint_steps']}, two workers; {results['machine']}, shared with other work; {versions};",
+        f"raysq at {', '.join(commits)}.",
         "As promised: the final bits are those of an undisturbed run, training continued from no older checkpoint than",
         "the last one, each fault but that of the command was told in one line, and no process or file was left over.",
         "Noticed: seconds until that line was printed, median and largest.",
