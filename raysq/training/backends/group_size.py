@@ -55,6 +55,7 @@ class GroupSize(ScalingPolicy):
         self._alone = alone
         self._needs = scaling_config._resources_per_worker_not_none
         self._size: int | None = None  # of the present group, or of the one before it
+        self._has_run = False
         self._waits_since: float | None = None
         self._told_waiting = False
         self._lacked_room = False  # in a start since the last running group
@@ -156,7 +157,7 @@ class GroupSize(ScalingPolicy):
         before, reason = self._size, self._pause
         changed = size if size != (self._workers.most if before is None else before) else None
         if reason is None and changed:
-            left = before is not None and size < before
+            left = self._has_run and before is not None and size < before
             reason = f"{size} of {before} workers left" if left else _room(size, self._workers.most)
         if reason is not None:
             self._events.log.append(Event(reason, changed, is_loss=False))
@@ -169,6 +170,7 @@ class GroupSize(ScalingPolicy):
     ) -> ScalingDecision:
         """Pause the group where its size or its nodes are about to change, and end it once all workers have paused."""
         self._waits_since, self._lacked_room, self._failed_starts, self._told_waiting = None, False, 0, False
+        self._has_run = True
         self._request_nodes()
         if all(getattr(status, "is_paused", False) for status in worker_group_status.worker_statuses.values()):
             # The controller ends the group, and asks for the size of the next one.
