@@ -134,11 +134,14 @@ def runs(options: argparse.Namespace) -> None:
 
 def _run_row(run: "Run") -> dict[str, Any]:
     """Return a run's row in the list of runs."""
+    from raysq.training.goal import best_record
+
     row = {**_damaged_row(run.directory, ""), "synthetic": run.config.synthetic}
     try:
         records = run.metrics()
-        best = min((record["val_loss"] for record in records), default=None)
-        return row | {"state": run.state(), "epochs": len(records), "val_loss": best, "error": None}
+        best = best_record(records)
+        val_loss = None if best is None else best["val_loss"]
+        return row | {"state": run.state(), "epochs": len(records), "val_loss": val_loss, "error": None}
     except DataError as error:
         return row | {"error": str(error)}
 

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import logging
+import math
 import os
 import signal
 import socket
@@ -12,9 +13,11 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from raysq.config import environment_seconds
 from raysq.display.terminal import print_message
 from raysq.distributed import head_watch, own_cluster
-from raysq.errors import ResourceError, UsageError
+from raysq.distributed.places import units
+from raysq.errors import ResourceError
 from raysq.storage.uris import redact, redact_text
 
 _NODES_TIMEOUT = 900.0
@@ -284,25 +287,16 @@ def can_grow() -> bool:
 
 def nodes_timeout() -> float:
     """Return the seconds to wait for new nodes, from RAYSQ_NODES_TIMEOUT (default 900), or raise `UsageError`."""
-    value = os.environ.get("RAYSQ_NODES_TIMEOUT", "")
-    try:
-        seconds = float(value or _NODES_TIMEOUT)
-    except ValueError:
-        seconds = 0.0
-    if not 0 < seconds < float("inf"):
-        raise UsageError(f"RAYSQ_NODES_TIMEOUT must be a number of seconds above 0, received {value!r}")
-    return seconds
+    return environment_seconds(
+        "RAYSQ_NODES_TIMEOUT", _NODES_TIMEOUT, lambda seconds: 0 < seconds < math.inf, " above 0"
+    )
 
 
 def room_for(needs: Mapping[str, float]) -> int:
     """Return how many units with these needs the live nodes could hold if nothing else ran there."""
     import ray
 
-    return sum(
-        int(min(node["Resources"].get(name, 0.0) / value + 1e-6 for name, value in needs.items()))
-        for node in ray.nodes()
-        if node["Alive"]
-    )
+    return sum(units(node["Resources"], needs) for node in ray.nodes() if node["Alive"])
 
 
 def is_alone() -> bool:

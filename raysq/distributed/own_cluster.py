@@ -42,8 +42,8 @@ def lost_server() -> str | None:
 def remember() -> None:
     """Remember the running processes of this process's own Ray, to find them after a server has ended."""
     global _processes
-    if options() is not None and _started is not None and lost_server() is None:
-        servers = [info.process.pid for infos in _started[0].all_processes.values() for info in infos]
+    if options() is not None and lost_server() is None:
+        servers = _servers()
         found = [*filter(None, map(processes.find, servers)), *processes.descendants(servers)]
         if lost_server() is None:  # workers of a lost raylet have another parent
             _processes = found
@@ -51,9 +51,9 @@ def remember() -> None:
 
 def workers() -> list[Process]:
     """Return the running processes of this process's own Ray other than its servers; none if it joined its cluster."""
-    if options() is None or _started is None:
+    if options() is None:
         return []
-    servers = [info.process.pid for infos in _started[0].all_processes.values() for info in infos]
+    servers = _servers()
     return [process for process in processes.descendants(servers) if process.pid not in servers]
 
 
@@ -77,3 +77,10 @@ def end_processes() -> None:
     """End the processes of this process's own Ray, and leave it connected."""
     remember()
     processes.end(_processes)
+
+
+def _servers() -> list[int]:
+    """Return the numbers of the servers that `ray.init` has started in this process."""
+    if _started is None:
+        return []
+    return [info.process.pid for infos in _started[0].all_processes.values() for info in infos]

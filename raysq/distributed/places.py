@@ -1,11 +1,11 @@
 """Places for workers on the nodes of a Ray cluster, and the nodes that are about to be taken away."""
 
-import os
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from raysq.errors import UsageError
+from raysq.config import environment_seconds
 
 _SECONDS = 5  # for the head to answer
 _REPLACEMENT_SECONDS = 30.0
@@ -52,12 +52,13 @@ def _count(nodes: Iterable[Any], needs: Mapping[str, float]) -> Places:
         if node.status == autoscaler_pb2.DRAINING:
             draining.add(node.node_id.hex())
         elif node.status != autoscaler_pb2.DEAD:
-            free += _units(node.available_resources, needs)
-            total += _units(node.total_resources, needs)
+            free += units(node.available_resources, needs)
+            total += units(node.total_resources, needs)
     return Places(free, total, frozenset(draining))
 
 
-def _units(resources: Mapping[str, float], needs: Mapping[str, float]) -> int:
+def units(resources: Mapping[str, float], needs: Mapping[str, float]) -> int:
+    """Return how many units with these needs fit into resources."""
     return int(min(resources.get(name, 0.0) / value + 1e-6 for name, value in needs.items() if value))
 
 
@@ -69,11 +70,6 @@ def replacement_timeout() -> float:
     Raises:
         UsageError: the value is not a number of seconds.
     """
-    value = os.environ.get("RAYSQ_REPLACEMENT_TIMEOUT", "")
-    try:
-        seconds = float(value or _REPLACEMENT_SECONDS)
-    except ValueError:
-        seconds = -1.0
-    if not 0 <= seconds < float("inf"):
-        raise UsageError(f"RAYSQ_REPLACEMENT_TIMEOUT must be a number of seconds, received {value!r}")
-    return seconds
+    return environment_seconds(
+        "RAYSQ_REPLACEMENT_TIMEOUT", _REPLACEMENT_SECONDS, lambda seconds: 0 <= seconds < math.inf
+    )

@@ -13,6 +13,7 @@ from raysq.problems.charts import Section
 from raysq.report.cached_model import CachedModel, ReportCache
 from raysq.report.graph import Node, node_of, read_graph
 from raysq.training.evaluation import evaluate_in_detail
+from raysq.training.goal import best_record
 from raysq.training.goodput import Attempt, read_attempts
 from raysq.training.run import Run
 from raysq.training.run_config import RunConfig, resolve_config
@@ -71,7 +72,7 @@ class Analysis:
     @property
     def best(self) -> dict[str, Any] | None:
         """The record of the epoch with the lowest validation loss, or None before the first epoch."""
-        return min(self.records, key=lambda record: record["val_loss"]) if self.records else None
+        return best_record(self.records)
 
 
 def analyze(run: Run, *, options: Mapping[str, Any] | None = None) -> Analysis:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from raysq.display.numbers import metric
+from raysq.training.goal import best_record
 
 _WIDTH, _HEIGHT, _SCALE = 640, 330, 1.2
 
@@ -20,7 +21,8 @@ def plot_history(records: Sequence[Mapping[str, Any]], path: Path, *, title: str
     """
     from raysq.report.charts.vega import TICKS, Drawing, png, rounded
 
-    best = min(records, key=lambda record: record["val_loss"])
+    best = best_record(records)
+    assert best is not None, "a history has an epoch"
     label = f"best: {metric(best['val_loss'])} (epoch {best['epoch']})"
     names = ["training", "validation", label] if "loss" in records[0] else ["validation", label]
     rows = [

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from raysq.config import nearest_name
 from raysq.errors import UsageError
@@ -11,6 +11,7 @@ from raysq.report.metrics import Metric
 
 MODES = ("min", "max")
 _LOSS = "val_loss"
+_Record = TypeVar("_Record", bound=Mapping[str, Any])
 
 
 @dataclass(frozen=True)
@@ -126,6 +127,6 @@ class Goal:
 LOWEST_LOSS = Goal()
 
 
-def best_record(records: Iterable[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+def best_record(records: Iterable[_Record]) -> _Record | None:
     """Return the record of the epoch with the lowest val_loss, the first of several; None where there are none."""
     return min(records, key=lambda record: LOWEST_LOSS.score(record["val_loss"]), default=None)

@@ -17,3 +17,10 @@ class NoRoom(LostError):
 
 class HeadLost(LostError):
     """The head of a cluster that this process has joined does not answer."""
+
+
+def unreachable_errors() -> tuple[type[Exception], ...]:
+    """Return the errors of calls to a Ray cluster that breaks down, or that this process has left meanwhile."""
+    from ray.exceptions import RayError
+
+    return (RayError, RuntimeError, AttributeError)

@@ -2,19 +2,18 @@
 
 import contextlib
 import math
-import os
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from raysq.config import environment_seconds
 from raysq.distributed import cluster_values, own_cluster
-from raysq.errors import UsageError
 from raysq.training.backends import end_processes, heartbeat
 from raysq.training.backends.group_events import GroupEvents, Member
 from raysq.training.backends.group_log import Event
-from raysq.training.backends.group_losses import GroupLost, HeadLost, OwnClusterLost
+from raysq.training.backends.group_losses import GroupLost, HeadLost, OwnClusterLost, unreachable_errors
 from raysq.training.backends.heartbeat import Beat
 
 # Without a beat for so long, a process is stopped or unreachable. Threads of a busy process still beat.
@@ -136,10 +135,10 @@ class GroupMonitor:
         from ray.util.placement_group import remove_placement_group
 
         # Errors: the cluster breaks down just now, which the next group will meet.
-        with contextlib.suppress(*_unreachable()):
+        with contextlib.suppress(*unreachable_errors()):
             end_processes.end(members)
         for placement_group in self._events.placement_groups:
-            with contextlib.suppress(*_unreachable()):
+            with contextlib.suppress(*unreachable_errors()):
                 remove_placement_group(placement_group)
 
     def _loop(self) -> None:
@@ -157,7 +156,7 @@ class GroupMonitor:
         try:
             beats = {member: _read_beat(member) for member in members}
             cluster_values.get("")  # the head must answer, though there are no workers now
-        except _unreachable():  # `check` counts for how long
+        except unreachable_errors():  # `check` counts for how long
             return
         self._unanswered = 0.0
         for event in self._events.log[self._read :]:
@@ -205,7 +204,7 @@ class GroupMonitor:
         """Return the workers that were stopped while they load their libraries, when silence alone tells nothing."""
         watches = {member: watch for member, watch in self._watches.items() if watch.is_starting}
         due = {member: watch.beat.started for member, watch in watches.items() if _is_due(watch.silence, tick)}
-        with contextlib.suppress(*_unreachable()):
+        with contextlib.suppress(*unreachable_errors()):
             return end_processes.stopped(due) if due else []
         return []
 
@@ -225,7 +224,7 @@ class GroupMonitor:
             self._watches[member] = _Watch(self._watches[member].beat, ended=True)
         self._announced = True  # the restart that follows
         # Errors: those that still run will be silent for another while, and the group is given up.
-        with contextlib.suppress(*_unreachable()):
+        with contextlib.suppress(*unreachable_errors()):
             end_processes.end(started)
         self._untold.append(Event(reason))
 
@@ -236,21 +235,7 @@ def first_call_seconds() -> float:
     Raises:
         UsageError: the value is not a number of seconds above 0.
     """
-    value = os.environ.get("RAYSQ_FIRST_CALL_TIMEOUT", "")
-    try:
-        seconds = float(value or _FIRST_CALL_SECONDS)
-    except ValueError:
-        seconds = 0.0
-    if not seconds > 0:
-        raise UsageError(f"RAYSQ_FIRST_CALL_TIMEOUT must be a number of seconds above 0, received {value!r}")
-    return seconds
-
-
-def _unreachable() -> tuple[type[Exception], ...]:
-    """Return the errors of calls to a Ray cluster that breaks down, or that this process has left meanwhile."""
-    from ray.exceptions import RayError
-
-    return (RayError, RuntimeError, AttributeError)
+    return environment_seconds("RAYSQ_FIRST_CALL_TIMEOUT", _FIRST_CALL_SECONDS, lambda seconds: seconds > 0, " above 0")
 
 
 def _is_due(silence: float, tick: float) -> bool:

@@ -9,7 +9,6 @@ import time
 from typing import Any
 
 import ray
-from ray.exceptions import RayError
 from ray.train.v2._internal.execution.controller.state import ReschedulingState
 from ray.train.v2._internal.execution.scaling_policy import (
     NoopDecision,
@@ -23,7 +22,7 @@ from raysq.distributed.places import Places, find_places, replacement_timeout
 from raysq.errors import LostError
 from raysq.training.backends.group_events import GroupEvents, is_lack_of_room
 from raysq.training.backends.group_log import Event
-from raysq.training.backends.group_losses import NoRoom
+from raysq.training.backends.group_losses import NoRoom, unreachable_errors
 from raysq.training.worker_range import WorkerRange
 
 # For places of an earlier group, or of other work that ends just now, to become free.
@@ -34,8 +33,6 @@ _WATCH_SECONDS = 2.0  # while it runs
 _STABLE_SECONDS = 6.0
 _WAIT_MESSAGE_SECONDS = 10.0
 _MOST_FAILED_STARTS = 3
-# Errors of a head that does not answer, or of a cluster that this process has left. The group's monitor sees them too.
-_UNREACHABLE = (RayError, RuntimeError, AttributeError)
 
 
 class GroupSize(ScalingPolicy):
@@ -214,7 +211,7 @@ class GroupSize(ScalingPolicy):
             return None
         try:
             return find_places(self._needs)
-        except _UNREACHABLE:
+        except unreachable_errors():
             return None
 
 

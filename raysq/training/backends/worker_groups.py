@@ -6,16 +6,17 @@ most one idle group.
 """
 
 import atexit
-import os
+import math
 import threading
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from raysq.config import environment_seconds
 from raysq.distributed.cluster import is_alone
 from raysq.distributed.idle import on_release
-from raysq.errors import Interrupted, UsageError
+from raysq.errors import Interrupted
 from raysq.training.backends.driver_context import DriverContext
 from raysq.training.backends.group_log import Event
 from raysq.training.backends.group_losses import GroupLost, HeadLost, OwnClusterLost
@@ -266,16 +267,8 @@ def keep_seconds() -> float:
     Raises:
         UsageError: the value is not a number of seconds.
     """
-    value = os.environ.get("RAYSQ_KEEP_WORKERS", "")
-    if not value:
-        return _KEEP_SECONDS if is_alone() else 0.0
-    try:
-        seconds = float(value)
-    except ValueError:
-        seconds = -1.0
-    if not 0 <= seconds < float("inf"):
-        raise UsageError(f"RAYSQ_KEEP_WORKERS must be a number of seconds, 0 for none, received {value!r}")
-    return seconds
+    default = _KEEP_SECONDS if is_alone() else 0.0
+    return environment_seconds("RAYSQ_KEEP_WORKERS", default, lambda seconds: 0 <= seconds < math.inf, ", 0 for none")
 
 
 def _take_kept() -> WorkerGroup | None:
