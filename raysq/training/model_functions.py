@@ -6,10 +6,11 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from raysq.problems.model_outputs import match_outputs
 from raysq.training.batch_feed import Batch
 from raysq.training.compilation import Compilation
 from raysq.training.observed import per_example
-from raysq.training.outputs import match_outputs, pick
+from raysq.training.outputs import pick
 from raysq.training.own_compilation import batch_loss, call_with_penalties
 
 Tensor = Any  # TensorFlow has no types

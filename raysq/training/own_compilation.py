@@ -7,10 +7,11 @@ from typing import Any
 import keras
 
 from raysq.errors import UsageError
+from raysq.problems.model_outputs import match_outputs
 from raysq.problems.specs import BatchSource, Objective
 from raysq.training.batch_feed import Batch
 from raysq.training.compilation import Compilation, OutputLoss, compile_objective, make_optimizer
-from raysq.training.outputs import CompileArguments, match_outputs, pick
+from raysq.training.outputs import CompileArguments, pick
 from raysq.training.own_losses import close, own_loss
 from raysq.training.own_metrics import own_metrics, validate_metrics
 from raysq.training.settings import TrainSettings

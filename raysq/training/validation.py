@@ -9,10 +9,10 @@ import tensorflow as tf
 
 from raysq.config import join_names
 from raysq.errors import UsageError
+from raysq.problems.model_outputs import match_outputs
 from raysq.problems.specs import ArraySpec, BatchSource, InputSpec
 from raysq.training.batch_feed import Batch, BatchFeed
 from raysq.training.compilation import parts
-from raysq.training.outputs import match_outputs
 from raysq.training.user_code import user_errors
 
 _ROWS = 4

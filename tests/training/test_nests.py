@@ -7,9 +7,9 @@ from training.named_rows import ROWS, NamedRows
 
 from raysq.data import shuffle
 from raysq.errors import UsageError
+from raysq.problems.model_outputs import match_outputs
 from raysq.problems.specs import Objective, OutputMetric
 from raysq.training import replica_batches
-from raysq.training.outputs import match_outputs
 from raysq.training.settings import TrainSettings
 from raysq.training.trainer import Trainer
 

@@ -1,7 +1,6 @@
 """Batch source of a table: inputs and targets of each split, and the gather that builds a batch."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -19,6 +18,7 @@ from raysq.problems.arrays.roles import Column
 from raysq.problems.arrays.settings import TableSettings
 from raysq.problems.arrays.table_splits import table_splits
 from raysq.problems.class_weights import class_weights, weigh
+from raysq.problems.row_batches import RowBatches
 from raysq.problems.splits import SPLITS
 
 MASK = "observed:"  # before the name of a target, in `arrays`
@@ -239,31 +239,8 @@ def blocks(rows: np.ndarray) -> Iterator[np.ndarray]:
         yield rows[begin : begin + BLOCK]
 
 
-@dataclass(frozen=True)
-class TableBatches:
-    """Batch source of the rows of one split.
-
-    Attributes:
-        data: rows of all splits.
-        name: name of the split.
-    """
-
-    data: TableData
-    name: str
-
-    @property
-    def rows(self) -> np.ndarray:
-        """The data set's row of each example, ascending."""
-        rows: np.ndarray = getattr(self.data.split, self.name)
-        return rows
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes that `arrays` takes on the device."""
-        return self.data.nbytes + self.rows.nbytes
+class TableBatches(RowBatches[TableData]):
+    """Batch source of the rows of one split."""
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Return the inputs and targets of all rows, shared by all splits, and the rows of this split."""

@@ -10,6 +10,7 @@ from raysq.problems.arrays.metadata import TargetValues
 from raysq.problems.arrays.raw_rows import input_rows
 from raysq.problems.classification_report import predicted_classes, probabilities
 from raysq.problems.fixed_batches import fixed_batches
+from raysq.problems.model_outputs import match_outputs
 
 if TYPE_CHECKING:
     from raysq.problems.arrays.problem import Tables
@@ -42,7 +43,7 @@ def predict(problem: "Tables", model: Any, table: pa.Table) -> pa.Table:
     for indices, count in fixed_batches(np.arange(rows.num_rows), BATCH):
         x = {input.name: input.batch(stored[input.name][indices]) for input in problem.inputs}
         prediction = model.predict_on_batch(x if len(x) > 1 else next(iter(x.values())))
-        for name, output in outputs_by_name(prediction, names, getattr(model, "output_names", None)).items():
+        for name, output in outputs_by_name(prediction, names, model).items():
             outputs[name].append(np.asarray(output)[:count])
     columns: dict[str, Any] = {"row": pa.array(np.arange(rows.num_rows))}
     for target in problem.metadata.targets:
@@ -53,21 +54,18 @@ def predict(problem: "Tables", model: Any, table: pa.Table) -> pa.Table:
     return pa.table(columns)
 
 
-def outputs_by_name(
-    prediction: Any, names: Sequence[str], output_names: Sequence[str] | None = None
-) -> dict[str, np.ndarray]:
-    """Return the outputs of a model by target: by their names if these are the targets', else by position.
+def outputs_by_name(prediction: Any, names: Sequence[str], model: Any = None) -> dict[str, Any]:
+    """Return the outputs of a model by target, as training matches them.
 
     Args:
-        prediction: array, list or dict of arrays.
+        prediction: array, or a structure of arrays.
         names: names of the targets.
-        output_names: names of the model's outputs, if it has any.
+        model: the model, for the names of its outputs, or None.
     """
-    if isinstance(prediction, Mapping):
-        return {name: prediction[name] for name in names}
-    listed = list(prediction) if isinstance(prediction, (list, tuple)) else [prediction]
-    named = dict(zip(output_names or (), listed, strict=False))
-    return {name: named[name] for name in names} if set(named) == set(names) else dict(zip(names, listed, strict=True))
+    if len(names) == 1:
+        return {names[0]: match_outputs(prediction, None, model)}
+    outputs: dict[str, Any] = match_outputs(prediction, dict.fromkeys(names), model)
+    return outputs
 
 
 def denormalized(target: TargetValues, output: np.ndarray) -> np.ndarray:

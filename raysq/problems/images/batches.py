@@ -1,7 +1,6 @@
 """Batch source of images: pixels in memory or on disk, and the gather that builds a batch."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -11,6 +10,7 @@ from raysq.data.columns import validate_range
 from raysq.data.dataset import Dataset
 from raysq.problems.class_weights import class_weights, weigh
 from raysq.problems.images.settings import NOUNS, ImageSettings
+from raysq.problems.row_batches import RowBatches
 from raysq.problems.splits import split_rows
 
 _BLOCK = 4096  # images read at a time for the mean
@@ -75,31 +75,8 @@ class ImageData:
         return {name: int(np.isin(keys.take(getattr(self.split, name)), train).sum()) for name in ("val", "test")}
 
 
-@dataclass(frozen=True)
-class ImageBatches:
-    """Batch source of the images of one split.
-
-    Attributes:
-        data: images of all splits.
-        name: name of the split.
-    """
-
-    data: ImageData
-    name: str
-
-    @property
-    def rows(self) -> np.ndarray:
-        """The data set's row of each example, ascending."""
-        rows: np.ndarray = getattr(self.data.split, self.name)
-        return rows
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes that `arrays` takes on the device."""
-        return self.data.nbytes + self.rows.nbytes
+class ImageBatches(RowBatches[ImageData]):
+    """Batch source of the images of one split."""
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Return the pixels and labels of all images, shared by all splits, and the rows of this split."""

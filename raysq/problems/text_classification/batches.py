@@ -1,7 +1,6 @@
 """Batch sources of text classification: documents encoded as ids, in memory or read from disk."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -12,6 +11,7 @@ from raysq.data.columns import contiguous_array, count_codes, validate_range
 from raysq.data.dataset import Dataset
 from raysq.errors import DataError, UsageError
 from raysq.problems.class_weights import class_weights, weigh
+from raysq.problems.row_batches import RowBatches
 from raysq.problems.splits import split_rows
 from raysq.problems.text_classification.bags import bags, document_counts, inverse_frequency
 from raysq.problems.text_classification.ragged import RaggedIds, padded
@@ -190,46 +190,23 @@ class EncodedDocuments:
         return np.concatenate(parts), np.concatenate([[0], np.cumsum(lengths)])
 
 
-@dataclass(frozen=True)
-class Texts:
-    """Batch source of one split.
-
-    Attributes:
-        documents: documents of all splits.
-        name: name of the split.
-    """
-
-    documents: EncodedDocuments
-    name: str
-
-    @property
-    def rows(self) -> np.ndarray:
-        """Data set row of each example, in ascending order."""
-        rows: np.ndarray = getattr(self.documents.split, self.name)
-        return rows
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    @property
-    def nbytes(self) -> int:
-        """Upper bound of the size of `arrays` on a device, in bytes."""
-        return self.documents.nbytes + self.rows.nbytes
+class Texts(RowBatches[EncodedDocuments]):
+    """Batch source of the documents of one split."""
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Return the ids of all documents, which all splits share, and the rows of this split."""
-        return {**self.documents.arrays, "rows": self.rows}
+        return {**self.data.arrays, "rows": self.rows}
 
     def mapped(self) -> dict[str, Any]:
         """Return the documents on disk, which are encoded when rows are taken."""
-        return {"x": _DocumentsOnDisk(self.documents), "labels": self.documents.labels, "rows": self.rows}
+        return {"x": _DocumentsOnDisk(self.data), "labels": self.data.labels, "rows": self.rows}
 
     @property
     def weights(self) -> np.ndarray | None:
         """Weight of each training example by its class, or None where all weigh the same."""
         if self.name != "train":
             return None
-        return weigh(None, self.documents.class_weights, self.documents.labels[self.rows])
+        return weigh(None, self.data.class_weights, self.data.labels[self.rows])
 
     def gather(self, indices: Any, arrays: Mapping[str, Any], take: Callable[[Any, Any], Any]) -> tuple[Any, Any]:
         """Build a batch.
@@ -246,7 +223,7 @@ class Texts:
         """
         rows = take(arrays["rows"], indices)
         y = take(arrays["labels"], rows)[:, None]
-        x = take(arrays["x"], rows) if "x" in arrays else padded(rows, arrays, take, self.documents.settings)
+        x = take(arrays["x"], rows) if "x" in arrays else padded(rows, arrays, take, self.data.settings)
         return x, y
 
 

@@ -26,7 +26,7 @@ def neighbors_section(train: Texts, classes: Sequence[str], weights: np.ndarray)
     Returns:
         None if the ids are not single words in order, or if too few words are frequent enough.
     """
-    settings, vocabulary = train.documents.settings, train.documents.vocabulary
+    settings, vocabulary = train.data.settings, train.data.vocabulary
     if settings.bag or settings.hashing or len(weights) != vocabulary.features:
         return None
     counts = class_counts(train, len(classes), len(weights))

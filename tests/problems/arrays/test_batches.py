@@ -1,5 +1,7 @@
 """Batches of tables: normalization by training rows, ids of categories, missing values, splits."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -8,6 +10,7 @@ from problems.arrays.tables import bound, house_table, make_dataset, whole
 from raysq.data.columns import take_rows
 from raysq.errors import DataError
 from raysq.problems.arrays.inputs import layer_name
+from raysq.problems.arrays.predict import outputs_by_name
 
 
 @pytest.fixture(scope="module")
@@ -133,3 +136,22 @@ def test_tensors_keep_their_shape(tmp_path):
 )
 def test_layers_have_names_that_tensorflow_takes(name, taken, wanted):
     assert layer_name(name, taken) == wanted
+
+
+@pytest.mark.parametrize(
+    "prediction",
+    [
+        {"price": "price", "kind": "kind", "size": "size"},
+        ["price", "kind", "size"],
+        ("price", ["kind", "size"]),  # a nest trains by the order of its outputs
+    ],
+)
+def test_outputs_of_any_structure_are_matched_as_in_training(prediction):
+    names = ["price", "kind", "size"]
+    assert outputs_by_name(prediction, names) == dict(zip(names, names, strict=True))
+
+
+def test_the_outputs_of_a_model_are_matched_by_their_names():
+    model = SimpleNamespace(output_names=["kind", "price"])
+    assert outputs_by_name(["kind", "price"], ["price", "kind"], model) == {"price": "price", "kind": "kind"}
+    assert outputs_by_name("price", ["price"], model) == {"price": "price"}

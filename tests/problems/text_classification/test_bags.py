@@ -50,7 +50,7 @@ def test_bags_equal_the_tokenizers_matrix(corpus, vectorization):
         wanted = tokenizer.texts_to_matrix([" ".join(made[row].words) for row in split.rows], mode)
         x, _ = gathered(split)
         # Ids of equal counts may stand in another order: the prepared one, which counts validation as well.
-        ours = bind(corpus, settings).splits(corpus)["train"].documents.vocabulary
+        ours = bind(corpus, settings).splits(corpus)["train"].data.vocabulary
         places = [0, *(tokenizer.word_index[ours.term(number)] for number in range(1, 40))]
         agreeing = np.array(places) < 40
         assert agreeing.sum() >= 38

@@ -97,7 +97,7 @@ def test_memory_disk_and_graph_give_the_same_batches(corpus, values, monkeypatch
     # Looking at the documents in blocks changes nothing.
     whole = texts.arrays()
     monkeypatch.setattr(columns, "_BLOCK", 100)
-    again = Texts(EncodedDocuments(corpus, texts.documents.settings), "train").arrays()
+    again = Texts(EncodedDocuments(corpus, texts.data.settings), "train").arrays()
     assert all(np.array_equal(whole[name], again[name]) for name in whole)
 
 
@@ -168,7 +168,7 @@ def test_predictions_see_what_training_saw(tmp_path, values):
 
 
 def test_ids_of_words_and_words_of_ids(corpus):
-    vocabulary = bind(corpus, max_features=10).splits(corpus)["train"].documents.vocabulary
+    vocabulary = bind(corpus, max_features=10).splits(corpus)["train"].data.vocabulary
     words = [vocabulary.term(number) for number in range(10)]
     assert words[:4] == ["", "<start>", "<unknown>", ""] and all(words[4:])
     assert vocabulary.ids(pa.array([*words[4:], "never seen"])).tolist() == [4, 5, 6, 7, 8, 9, 2]
@@ -199,7 +199,7 @@ def test_inputs_say_what_builders_need(tmp_path):
     words = dataset.extra("vocabulary").column("word").to_pylist()
     table = dataset.extra("vectors")
     given = dict(zip(table.column("word").to_pylist(), table.column("vector").to_pylist(), strict=True))
-    vocabulary = bind(dataset, settings).splits(dataset)["train"].documents.vocabulary
+    vocabulary = bind(dataset, settings).splits(dataset)["train"].data.vocabulary
     for number in range(4, 30):
         wanted = given.get(words.index(vocabulary.term(number)), [0] * 6)
         np.testing.assert_allclose(vectors[number], wanted, rtol=1e-6)

@@ -48,7 +48,7 @@ def test_metadata_are_of_the_training_documents(tmp_path):
     assert json.loads(json.dumps(problem.metadata_values())) == problem.metadata_values()
     rows = train.rows.tolist()
     words = [word for row in rows for word in made[row].words]
-    known = {train.documents.vocabulary.term(number) for number in range(4, 24)}
+    known = {train.data.vocabulary.term(number) for number in range(4, 24)}
     assert metadata.unknown == pytest.approx(np.mean([word not in known for word in words]))
     assert metadata.longer == pytest.approx(np.mean([len(made[row].words) + 1 > 20 for row in rows]))
     assert metadata.words == len(known) == 20 and metadata.features == 24 and metadata.classes == ["neg", "pos"]
@@ -65,7 +65,7 @@ def test_metadata_of_hashed_words(tmp_path):
     metadata, train = problem.metadata, problem.splits(dataset)["train"]
     assert metadata.words == 0 and metadata.features == 20 and metadata.unknown == metadata.unhashed == 0
     distinct = {word for row in train.rows for word in made[row].words}
-    ids = train.documents.vocabulary.ids(pa.array(sorted(distinct), pa.large_string())).tolist()
+    ids = train.data.vocabulary.ids(pa.array(sorted(distinct), pa.large_string())).tolist()
     assert metadata.shared_hashes == sum(ids.count(number) > 1 for number in ids) > 0
     assert any(f"{metadata.shared_hashes} words" in line for line in problem.describe())
 
