@@ -7,6 +7,7 @@ most one idle group.
 
 import atexit
 import math
+import os
 import threading
 import weakref
 from collections.abc import Callable
@@ -267,8 +268,9 @@ def keep_seconds() -> float:
     Raises:
         UsageError: the value is not a number of seconds.
     """
-    default = _KEEP_SECONDS if is_alone() else 0.0
-    return environment_seconds("RAYSQ_KEEP_WORKERS", default, lambda seconds: 0 <= seconds < math.inf, ", 0 for none")
+    if not os.environ.get("RAYSQ_KEEP_WORKERS"):
+        return _KEEP_SECONDS if is_alone() else 0.0
+    return environment_seconds("RAYSQ_KEEP_WORKERS", 0.0, lambda seconds: 0 <= seconds < math.inf, ", 0 for none")
 
 
 def _take_kept() -> WorkerGroup | None:
