@@ -90,6 +90,7 @@ class Kind:
         lines: lines about what happened, by default one for each fault.
         lossless: whether no step may be lost.
         is_told: whether the command lives to tell of the fault.
+        cleared: seconds after the end of the command within which no process may be left.
     """
 
     title: str
@@ -100,6 +101,7 @@ class Kind:
     lines: int | None = None
     lossless: bool = False
     is_told: bool = True
+    cleared: float = 30.0
 
 
 def _of_node(
@@ -124,7 +126,12 @@ KINDS: dict[str, Kind] = {
     "kill-twice": Kind("SIGKILL of the chief, twice in a row", _twice),
     "kill-raylet": Kind("SIGKILL of the raylet", _hit("raylet", KILL)),
     "kill-head": Kind("SIGKILL of the head's server (GCS)", _hit("gcs_server", KILL)),
-    "kill-driver": Kind("SIGKILL of the command; it is called again", _driver, is_told=False),
+    "kill-driver": Kind(
+        "SIGKILL of the command; it is called again",
+        _driver,
+        is_told=False,
+        cleared=90.0,  # two agents of the killed Ray report its end for 60 s to a head that is gone
+    ),
     "stop-worker": Kind("SIGSTOP of one worker", _hit("worker", STOP, one=True)),
     "stop-both": Kind("SIGSTOP of both workers", _hit("worker", STOP)),
     "node-returns": Kind("a node of three lost; another comes", node_kinds.returns, on_nodes=True),

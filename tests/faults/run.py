@@ -102,7 +102,7 @@ def hit(folder: Path, kind: str, number: int, numbers: dict[str, Any]) -> dict[s
         problems.append(f"exit status {trial.process.returncode}: {trial.lines[-1][1] if trial.lines else ''}")
     else:
         problems += [f"other {name}" for name, value in trial.numbers().items() if value != numbers[name]]
-    problems += [f"left over: {name}" for name in trial.leftovers()]
+    problems += [f"left over: {name}" for name in trial.leftovers(about.cleared)]
     problems += [f"printed {line}" for _, line in trial.lines if "Traceback" in line or "Error" in line][:3]
     noticed, lost = [], []
     told = [(moment, CONTINUES.match(line)) for moment, line in trial.lines]

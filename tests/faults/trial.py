@@ -216,7 +216,7 @@ class Trial:
             self.process.wait()
             self.lines.append((time.monotonic(), f"it hung for {self.limit:g} s"))
 
-    def leftovers(self, seconds: float = 30.0) -> list[str]:
+    def leftovers(self, seconds: float) -> list[str]:
         """What the command leaves behind after some seconds: processes, which are ended then, and files."""
         deadline = time.monotonic() + seconds
         while (pids := self.marked()) and time.monotonic() < deadline:
