@@ -66,6 +66,7 @@ def parser(requested: str = "") -> argparse.ArgumentParser:
     _add_seed(sub, None, "weights, the order of the examples and dropout")  # that of the file of --config, or 0
     sub.add_argument("--name", help="Name of the run. Defaults to an id of everything that affects the result.")
     _add_fresh(sub, "run")
+    _add_callbacks(sub, "of the run")
     _add_track(sub)
     sub.add_argument(
         "--dry-run",
@@ -164,6 +165,7 @@ def parser(requested: str = "") -> argparse.ArgumentParser:
     _add_seed(sub, 0, "the search and of every trial")
     sub.add_argument("--name", help="Name of the experiment.")
     _add_fresh(sub, "experiment")
+    _add_callbacks(sub, "of each trial")
     _add_track(sub)
     _add_trust(sub)
     _add_settings(sub)
@@ -294,6 +296,17 @@ def _add_track(sub: argparse.ArgumentParser) -> None:
         "--track",
         metavar="NAME",
         help="Log to a tracker: mlflow, wandb (whose environment variables apply) or tensorboard.",
+    )
+
+
+def _add_callbacks(sub: argparse.ArgumentParser, of: str) -> None:
+    sub.add_argument(
+        "--callback",
+        action="append",
+        default=[],
+        metavar="MODULE:NAME[,KEY=VALUE]",
+        help=f"Keras callback {of}: a keras.callbacks.Callback object, or a class or function that makes one, with its "
+        "arguments, such as keras.callbacks:EarlyStopping,patience=3. Can be repeated.",
     )
 
 

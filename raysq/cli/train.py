@@ -11,6 +11,7 @@ from raysq.display.terminal import print_message
 def train(options: argparse.Namespace) -> None:
     from raysq.training import train as api
     from raysq.training.config_file import ConfigFile
+    from raysq.training.keras_callbacks.named import import_callbacks
     from raysq.training.run import Run
     from raysq.training.trackers.tracker import check_tracker
     from raysq.training.trackers.tracking import tracked
@@ -25,6 +26,7 @@ def train(options: argparse.Namespace) -> None:
     data, model = options.data or chosen.data, chosen.model_for(options.model, trust=options.trust)
     if workers.most > 1 and not options.dry_run:
         api.start_early(options.task, data=data, model=model)
+    callbacks = import_callbacks(options.callback)
     config = api.resolve(
         options.task,
         data=data,
@@ -39,6 +41,7 @@ def train(options: argparse.Namespace) -> None:
         linear_rate=options.linear_rate,
         quiet=options.json,
     )
+    config = api.with_callbacks(config, callbacks)
     if options.dry_run:
         from raysq.training.estimate import estimate, show_estimate
 
@@ -54,7 +57,14 @@ def train(options: argparse.Namespace) -> None:
         print_message(f"run  {run.directory}{' (finished before)' if finished else ''}")
     if run.result() is None:
         with run.lock(), tracked(run, options.track):
-            api.train_run(run, workers=workers, gpu=options.gpu, threads=options.threads, quiet=options.json)
+            api.train_run(
+                run,
+                workers=workers,
+                gpu=options.gpu,
+                threads=options.threads,
+                quiet=options.json,
+                callbacks=callbacks,
+            )
     outcome = run.result() or {}
     result = {
         "run": str(run.directory),
@@ -83,6 +93,7 @@ def train(options: argparse.Namespace) -> None:
 
 
 def tune(options: argparse.Namespace) -> None:
+    from raysq.training.keras_callbacks.named import import_callbacks
     from raysq.tuning.read_domains import parse_search
     from raysq.tuning.search import tune
     from raysq.tuning.stoppers import parse_stop
@@ -97,6 +108,7 @@ def tune(options: argparse.Namespace) -> None:
         metric=options.metric,
         mode=options.mode,
         stop=parse_stop(options.stop),
+        callbacks=import_callbacks(options.callback),
         generations=options.generations,
         scheduler=options.scheduler,
         searcher=options.searcher,

@@ -42,6 +42,7 @@ class About(TypedDict):
     fixed: dict[str, Any]
     defaults: dict[str, Any]
     requested: Requested
+    callbacks: NotRequired[list[dict[str, Any]]]  # Keras callbacks on which the numbers of trials depend
 
 
 class TrialRecord(TypedDict):

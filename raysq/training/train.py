@@ -102,9 +102,7 @@ def train(
         per_worker_batch=per_worker_batch,
         linear_rate=linear_rate,
     )
-    if callbacks:
-        validate_callbacks(callbacks, config.train_settings())
-        config = config.with_callbacks(callbacks)
+    config = with_callbacks(config, callbacks or ())
     run = Run.create(config, name=name, fresh=fresh, trust=trust)
     if run.result() is None:
         with run.lock(), tracked(run, track):
@@ -113,6 +111,18 @@ def train(
             finally:
                 remember_callbacks(callbacks or ())
     return run
+
+
+def with_callbacks(config: RunConfig, callbacks: Sequence[Any]) -> RunConfig:
+    """Return the configuration of a run with Keras callbacks, which are checked.
+
+    Raises:
+        UsageError: one is no Keras callback, or cannot work with raysq or with the run's settings.
+    """
+    if not callbacks:
+        return config
+    validate_callbacks(callbacks, config.train_settings())
+    return config.with_callbacks(callbacks)
 
 
 def start_early(task: str, *, data: str | Path | None = None, model: str | None = None) -> None:

@@ -315,11 +315,16 @@ class Experiment:
             return "out of time"
         return "interrupted" if self.best is None else "finished"
 
-    def show(self, console: Any) -> None:
-        """Print the trials, the best settings, and commands for the next steps on a console."""
+    def show(self, console: Any = None) -> None:
+        """Print the trials, the best settings, and commands for the next steps.
+
+        Args:
+            console: console of rich. Defaults to standard output.
+        """
+        from raysq.display.console import Console
         from raysq.tuning.print_results import print_results
 
-        print_results(self, console)
+        print_results(self, console or Console(soft_wrap=True))
 
 
 def experiments(on_damaged: Callable[[Path, DataError], None] | None = None) -> list[Experiment]:

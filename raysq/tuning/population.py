@@ -1,7 +1,7 @@
 """Population based training: which settings change in the middle of a run, and Ray Tune's scheduler by name."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from raysq.config import find_setting
@@ -18,7 +18,7 @@ _PERTURBATIONS = 8
 _KEPT = 8
 
 
-def check_population(searcher: Any, workers: int, refit: int, generations: int) -> None:
+def check_population(searcher: Any, workers: int, refit: int, generations: int, callbacks: Sequence[Any] = ()) -> None:
     """Refuse options that population based training cannot have.
 
     Raises:
@@ -37,6 +37,11 @@ def check_population(searcher: Any, workers: int, refit: int, generations: int) 
         )
     if generations > 1:
         raise UsageError("--generations and population based training both go on from the best: leave one of them out")
+    if callbacks:
+        raise UsageError(
+            f"population based training copies the weights and not the state of Keras callbacks, received "
+            f"{type(callbacks[0]).__name__}: leave them out"
+        )
 
 
 def mutated_domains(scheduler: Any) -> dict[str, Any]:

@@ -6,6 +6,9 @@ from typing import Any
 from raysq.display import numbers
 from raysq.display.numbers import metric
 from raysq.distributed import memory
+from raysq.training.keras_callbacks.identity import show_callbacks
+from raysq.training.passed_models import is_passed
+from raysq.training.user_code import is_own
 from raysq.tuning.experiment import Experiment
 from raysq.tuning.progress import value_text
 from raysq.tuning.trial_queue import trial_directory
@@ -53,8 +56,31 @@ def print_results(experiment: Experiment, console: Any) -> None:
     console.print(f"cost: {numbers.seconds(spent['trial_seconds'])} of trials{gpus}")
     if refit := experiment.refit:
         _print_refit(refit, console)
-    console.print(f"next: raysq train {best['task']} --config {experiment.directory / 'best.json'}")
-    console.print(f"      raysq report {experiment.directory}")
+    for line in next_commands(experiment, best):
+        console.print(line)
+
+
+def next_commands(experiment: Experiment, best: Mapping[str, Any]) -> list[str]:
+    """Return lines with the commands for the next steps after a search.
+
+    Args:
+        experiment: the search.
+        best: content of its `best.json`.
+    """
+    task, model = best["task"], best["model"]
+    if is_passed(model):  # which no command line can name
+        train = [
+            f"best = raysq.Experiment.open({str(experiment.directory)!r}).best",
+            f"raysq.train({task!r}, model={model.partition(':')[2]}, data=best['data'], seed=best['seed'], "
+            "settings=best['settings'])",
+        ]
+    else:
+        named = f" --model {model}" if is_own(model) else ""
+        train = [f"raysq train {task}{named} --config {experiment.directory / 'best.json'}"]
+    if callbacks := experiment.about.get("callbacks"):
+        train[-1] += f"  # and the callbacks of the trials: {show_callbacks(callbacks)}"
+    first, *others = [*train, f"raysq report {experiment.directory}"]
+    return [f"next: {first}", *(f"      {line}" for line in others)]
 
 
 def _print_refit(refit: Mapping[str, Any], console: Any) -> None:

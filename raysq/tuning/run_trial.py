@@ -16,11 +16,14 @@ from raysq.errors import DamagedError, Interrupted, LostError, RaysqError
 from raysq.storage.atomic import write_json
 from raysq.training import checkpoint
 from raysq.training.backends.driver_context import DriverContext
+from raysq.training.backends.pickled_callbacks import load_callbacks, pickle_callbacks
 from raysq.training.compiled_cache import CompiledCache
 from raysq.training.goal import LOWEST_LOSS, Goal, best_record
+from raysq.training.keras_callbacks.written_files import write_into
 from raysq.training.run import Run
 from raysq.training.run_config import RunConfig, resolve_config
 from raysq.training.run_files import RunFiles
+from raysq.training.train import with_callbacks
 from raysq.tuning.exploit import exploit, finish_exploit, snapshot
 
 # Shared by the trials of one process.
@@ -50,6 +53,7 @@ class TrialContext:
         goal: goal of the search.
         population: whether trials go on from each other's checkpoints.
         trust: whether links may lead out of existing runs.
+        callbacks: Keras callbacks as `pickle_callbacks` returns them, of which every trial makes new objects.
     """
 
     task: str
@@ -66,6 +70,7 @@ class TrialContext:
     goal: Goal = LOWEST_LOSS
     population: bool = False
     trust: bool = False
+    callbacks: bytes = b""
 
 
 def run_trial(
@@ -128,6 +133,8 @@ def _train(
     command = time.time()
     dataset = placement.open_dataset(context.data, context.dataset_ref)
     config = resolve_config(context.task, context.model, dataset, seed, settings, context.source)
+    keras_callbacks = load_callbacks(context.callbacks)
+    config = with_callbacks(config, keras_callbacks)
     if context.population:
         _follow(Path(context.folder), name, config, searched)
     run = Run.create(config, name=name, folder=Path(context.folder), trust=context.trust)
@@ -138,9 +145,10 @@ def _train(
         reporter.on_epoch_end(record)  # trained before an interruption
     if run.result() is not None:
         return
+    write_into(keras_callbacks, run.directory / "callbacks")
     with _locked(run):
         if context.workers > 1:
-            _train_group(context, run, reporter)
+            _train_group(context, run, reporter, pickle_callbacks(keras_callbacks))
             return
         from raysq.training.callbacks import TrainingCallbacks
         from raysq.training.runtime import configure, make_strategy
@@ -156,9 +164,10 @@ def _train(
             export_model=lambda: context.export_all or _is_best(run, context.goal),
             tensorboard=context.export_all,
             background_checkpoints=False,  # a trial may end at a report, and its best epoch is then exported
+            keras_callbacks=keras_callbacks,
         )
         strategy = make_strategy(1, context.gpu)
-        if strategy is None:
+        if strategy is None and not keras_callbacks:  # which may leave marks on the model of a trainer
             run_worker(run, strategy, callbacks, dataset=dataset, open_trainer=_trainers.open, command=command)
         else:
             run_worker(run, strategy, callbacks, dataset=dataset, command=command)
@@ -175,7 +184,7 @@ def _follow(folder: Path, name: str, config: RunConfig, searched: Mapping[str, A
             exploit(folder, name, config, searched, Path(path), _locked)
 
 
-def _train_group(context: TrialContext, run: Run, reporter: "_Reporter") -> None:
+def _train_group(context: TrialContext, run: Run, reporter: "_Reporter", callbacks: bytes = b"") -> None:
     """Train in a worker group and report each epoch once its checkpoint is written, since it may be the last report.
 
     Ray Tune ends a trial by an error of its report, and may then run another trial in this process. So the group is
@@ -196,6 +205,7 @@ def _train_group(context: TrialContext, run: Run, reporter: "_Reporter") -> None
                 quiet=True,
                 data=context.dataset_ref,
                 should_stop=stop.is_set,
+                callbacks=callbacks,
             )
         except BaseException as error:
             failures.append(error)

@@ -39,6 +39,7 @@ class HowToRun:
         scheduler: name, or scheduler of Ray Tune.
         stop: stopping condition; see `raysq.tuning.stoppers`.
         callbacks: callbacks of Ray Tune.
+        keras_callbacks: Keras callbacks of each trial, as `pickle_callbacks` returns them.
         time_limit: time limit over all sessions in seconds, or None.
         trials: number of requested trials, or None for as many as the time allows.
         max_concurrent: maximum number of concurrent trials, or None.
@@ -50,6 +51,7 @@ class HowToRun:
     scheduler: Any = "asha"
     stop: Any = None
     callbacks: Sequence[Any] = ()
+    keras_callbacks: bytes = b""
     time_limit: float | None = None
     trials: int | None = None
     max_concurrent: int | None = None
@@ -96,6 +98,7 @@ class RunningSearch:
             goal=self.scheduler.goal,
             population=is_population(self.how.scheduler),
             trust=self.experiment.trust,
+            callbacks=self.how.keras_callbacks,
         )
 
     def is_over(self) -> bool:

@@ -7,18 +7,20 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from raysq import problems, tasks
+from raysq import backend, problems, tasks
 from raysq.config import flat_settings
 from raysq.data import durations
 from raysq.display.terminal import print_message
 from raysq.errors import RaysqError, UsageError
 from raysq.storage.paths import home
+from raysq.training.backends.pickled_callbacks import pickle_callbacks
 from raysq.training.goal import Goal
+from raysq.training.keras_callbacks.written_files import check_relative
 from raysq.training.open_trainer import ignored_settings
 from raysq.training.passed_models import model_name
 from raysq.training.run_config import RunConfig
 from raysq.training.trackers.tracker import check_tracker
-from raysq.training.train import find_or_prepare, resolve
+from raysq.training.train import find_or_prepare, resolve, with_callbacks
 from raysq.training.user_code import is_own
 from raysq.tuning.experiment import Experiment
 from raysq.tuning.make_space import make_space
@@ -93,7 +95,9 @@ def tune(
         stop: condition that stops a trial: a dict from a number of its reports to the value at or above which it stops,
             a function of the trial's id and a report, or a `ray.tune.Stopper`, which may end the whole search.
             Defaults to none.
-        callbacks: `ray.tune.Callback` objects, which see the trials start, report and end. Defaults to none.
+        callbacks: `ray.tune.Callback` objects, which see the trials start, report and end, and
+            `keras.callbacks.Callback` objects, of which each trial and each run of a refit gets copies, as `train`
+            takes them. Defaults to none.
         generations: number of generations. Each draws its trials near the best one of those before. Defaults to 1.
         time: time limit in seconds, or text such as "30m", "2h" or "1h30m". It is counted over all sessions. Defaults
             to no limit.
@@ -131,14 +135,16 @@ def tune(
     check_searcher(searcher)
     goal = Goal.make(metric, mode)
     check_stop(stop, goal)
-    _check_callbacks(callbacks)
+    of_tune, of_keras = _split_callbacks(callbacks)
     if is_population(scheduler):
-        check_population(searcher, workers_per_trial, refit, generations)
+        check_population(searcher, workers_per_trial, refit, generations, of_keras)
     seconds = None if time is None else durations.seconds(time, "--time")
     fixed = flat_settings(settings or {})
     model = model_name(model) or tasks.get(task).search_model or problems.get(tasks.get(task).problem).default_model
     dataset = find_or_prepare(task, data, quiet=quiet)
     config = resolve(task, data=str(dataset.directory), model=model, seed=seed, settings=fixed, validate_splits=False)
+    config = with_callbacks(config, of_keras)
+    check_relative(of_keras)
     ignored: tuple[str, ...] = ()
     with contextlib.suppress(RaysqError):  # the model may not build with the defaults; each trial reports its own error
         ignored = ignored_settings(config, dataset)
@@ -198,6 +204,7 @@ def tune(
         "fixed": fixed,
         "defaults": dict(space.defaults),
         "requested": {**requested, **further},
+        **({"callbacks": config.callbacks} if config.callbacks else {}),
     }
     folder = Path(storage).expanduser().absolute() if storage else home() / "experiments"
     experiment = Experiment.create(folder, identity if name is None else name, about, trust=trust)
@@ -218,7 +225,8 @@ def tune(
             gpu=gpu,
             scheduler=scheduler,
             stop=stop,
-            callbacks=callbacks,
+            callbacks=of_tune,
+            keras_callbacks=pickle_callbacks(of_keras),
             time_limit=seconds,
             trials=total,
             max_concurrent=max_concurrent,
@@ -250,14 +258,25 @@ def _check(trials: int | None, workers: int, gpu: float, concurrent: int | None,
         raise UsageError(f"--gpu may be a fraction below 1 for one worker ({who}), received {gpu:g}")
 
 
-def _check_callbacks(callbacks: Sequence[Any]) -> None:
+def _split_callbacks(callbacks: Sequence[Any]) -> tuple[list[Any], list[Any]]:
+    """Return the callbacks of Ray Tune, which see all trials, and those of Keras, which each trial has."""
     if not callbacks:
-        return
+        return [], []
     from ray.tune import Callback
 
-    for callback in callbacks:
-        if not isinstance(callback, Callback):
-            raise UsageError(f"callbacks of a search are ray.tune.Callback objects, received {type(callback).__name__}")
+    of_tune = [callback for callback in callbacks if isinstance(callback, Callback)]
+    others = [callback for callback in callbacks if not isinstance(callback, Callback)]
+    if others:
+        backend.load()
+        import keras
+
+        for callback in others:
+            if not isinstance(callback, keras.callbacks.Callback):
+                raise UsageError(
+                    "callbacks of a search are objects of ray.tune.Callback, or of keras.callbacks.Callback for "
+                    f"each trial, received {callback!r:.80}"
+                )
+    return of_tune, others
 
 
 def _identity(config: RunConfig, space: Space, requested: Mapping[str, Any], further: Mapping[str, Any]) -> str:

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 from types import SimpleNamespace
 
+import keras
 import pytest
 from processes import descendants
 from ray import tune as tune_of_ray
@@ -424,7 +425,13 @@ def test_a_name_cannot_leave_the_folder_of_experiments(data, raysq_home, name):
         ({"searcher": "optuna", "search": {"units": "grid_search(4,8)"}}, "grid_search needs searcher random"),
         ({"generations": 0}, "--generations must be at least 1"),
         ({"metric": "val_maee"}, "no run records it: did you mean val_mae"),
-        ({"callbacks": [object()]}, "ray.tune.Callback objects, received object"),
+        (
+            {"callbacks": [object()]},
+            "objects of ray.tune.Callback, or of keras.callbacks.Callback for each trial, rec",
+        ),
+        ({"callbacks": [keras.callbacks.CSVLogger("/tmp/log.csv")]}, "CSVLogger writes to /tmp/log.csv, and so would"),
+        ({"callbacks": [keras.callbacks.TerminateOnNaN()], "scheduler": "pbt"}, "not the state of Keras callbacks"),
+        ({"callbacks": [keras.callbacks.BackupAndRestore("b")]}, "BackupAndRestore is not needed"),
         ({"scheduler": "pbt", "refit": 2}, "those of a population do"),
         ({"scheduler": "pbt", "search": {"units": "4,8"}}, "scheduler pbt changes learning_rate"),
         ({"scheduler": "asah"}, "did you mean asha"),
