@@ -19,6 +19,7 @@ from raysq.inference.translate import translate, translate_file
 from raysq.problems import register_problem
 from raysq.problems.base import Metadata, Problem, ReportModel, RowContext
 from raysq.problems.specs import ArraySpec, BatchSource, InputSpec, ModelSpec, Objective, OutputMetric
+from raysq.report.compare import Comparison, compare
 from raysq.report.page import write_report
 from raysq.tasks import register_task
 from raysq.tasks.prepare import prepare
@@ -35,6 +36,7 @@ __all__ = [
     "Backtest",
     "BatchSource",
     "Chunk",
+    "Comparison",
     "Dataset",
     "Experiment",
     "InputSpec",
@@ -55,6 +57,7 @@ __all__ = [
     "Task",
     "Transform",
     "backtest",
+    "compare",
     "evaluate",
     "experiments",
     "export",

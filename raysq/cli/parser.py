@@ -202,6 +202,15 @@ def parser(requested: str = "") -> argparse.ArgumentParser:
     sub.add_argument("--open", action="store_true", help="Open the page in the browser.")
     _add_trust(sub)
 
+    sub = command("compare", results.compare, "Show the settings in which runs differ, and their metrics side by side.")
+    sub.add_argument(
+        "targets",
+        metavar="RUN|EXPERIMENT",
+        nargs="+",
+        help="Id, prefix of an id or directory of each run; the name or directory of a search stands for its best run.",
+    )
+    _add_trust(sub)
+
     sub = command("backtest", train.backtest, "Train and test on a rolling origin, with each fold later in time.")
     _add_training(sub)
     sub.add_argument("--folds", type=int, default=4, help="Number of blocks into which the test rows are cut.")

@@ -1,4 +1,4 @@
-"""Commands that use runs: `predict`, `report`, `export`, `runs` and `rm`."""
+"""Commands that use runs: `predict`, `report`, `compare`, `export`, `runs` and `rm`."""
 
 import argparse
 import sys
@@ -91,6 +91,13 @@ def report(options: argparse.Namespace) -> None:
         webbrowser.open(path.as_uri())
     result = {"report": str(path), "bytes": path.stat().st_size}
     write_result(options, result, lambda console: print_result(str(path)))
+
+
+def compare(options: argparse.Namespace) -> None:
+    from raysq.report.compare import compare
+
+    comparison = compare(*options.targets, trust=options.trust)
+    write_result(options, comparison.to_json(), comparison.show)
 
 
 def export(options: argparse.Namespace) -> None:

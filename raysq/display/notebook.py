@@ -1,6 +1,6 @@
 """Representations of runs, data sets and experiments in terminals and notebooks."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
@@ -26,6 +26,26 @@ def card(title: str, fields: Mapping[str, Any]) -> str:
         if value is not None
     )
     return f"<table><caption>{escape(title)}</caption><tbody>{rows}</tbody></table>"
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[str]], title: str = "") -> str:
+    """Return an HTML table of texts, the first column aligned to the left. All text is escaped."""
+    caption = f"<caption>{escape(title)}</caption>" if title else ""
+    body = "".join(_row("td", row) for row in rows)
+    return f"<table>{caption}<thead>{_row('th', columns)}</thead><tbody>{body}</tbody></table>"
+
+
+def _row(name: str, cells: Sequence[str]) -> str:
+    sides = ("left" if index == 0 else "right" for index in range(len(cells)))
+    shown = (
+        f'<{name} style="text-align:{side}">{escape(cell)}</{name}>' for side, cell in zip(sides, cells, strict=True)
+    )
+    return f"<tr>{''.join(shown)}</tr>"
+
+
+def paragraphs(texts: Iterable[str]) -> str:
+    """Return paragraphs of HTML. All text is escaped."""
+    return "".join(f"<p>{escape(each)}</p>" for each in texts)
 
 
 def text(value: Any) -> str:

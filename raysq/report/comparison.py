@@ -12,6 +12,7 @@ from raysq.report.run import banner, history_part, remarks, run_figures, run_ver
 from raysq.report.sections import anchor, draw_chart, draw_figures, draw_section, part
 from raysq.report.style import PALETTE
 from raysq.report.tables import draw_table
+from raysq.training.config_differences import ABSENT, differing_settings
 
 _STYLES: tuple[Style, ...] = ("solid", "dashed", "dotted")
 _DRAWN = 12  # maximum number of runs with a color and a section of their own
@@ -101,15 +102,17 @@ def _close(values: dict[str, float], other: dict[str, float] | None) -> bool:
 
 def _differences(ranked: Sequence[Analysis]) -> Markup | None:
     """Return a table of the settings in which the runs differ, or None if all are equal."""
-    flat = [{"data": analysis.config.data, **analysis.config.by_name()} for analysis in ranked]
-    names = list(dict.fromkeys(name for settings in flat for name in settings))
-    differing = [name for name in names if len({short(settings.get(name), 8) for settings in flat}) > 1]
+    data = [analysis.config.data for analysis in ranked]
+    differing = {"data": data} if len(set(data)) > 1 else {}
+    differing |= differing_settings([analysis.config for analysis in ranked])
     if not differing:
         return None
     rows = []
-    for analysis, settings in zip(ranked, flat, strict=True):
-        cells = ((short(settings[name], 6) or "(empty)") if name in settings else None for name in differing)
-        rows.append([analysis.run.name, *cells])
+    for index, analysis in enumerate(ranked):
+        values = (column[index] for column in differing.values())
+        rows.append(
+            [analysis.run.name, *(None if value is ABSENT else short(value, 6) or "(empty)" for value in values)]
+        )
     note = "Settings that are not the same in all runs; a dash where a model has no such setting."
     return part("Differences", draw_table(Table(["run", *differing], rows)), note=note)
 

@@ -9,18 +9,18 @@ from pathlib import Path
 from typing import Any
 
 from raysq import __version__
-from raysq.errors import DamagedError, DataError, NotFoundError, UsageError
+from raysq.errors import DamagedError, UsageError
 from raysq.report.analysis import analyze
 from raysq.report.charts.runtime import runtime
 from raysq.report.comparison import comparison
 from raysq.report.markup import Markup, join, tag
 from raysq.report.run import run_heading, run_parts
 from raysq.report.search import search_page
-from raysq.report.search_analysis import is_experiment, open_experiment
+from raysq.report.search_analysis import open_experiment
 from raysq.report.style import sheet
+from raysq.report.targets import find_target
 from raysq.storage.atomic import atomic_write
 from raysq.storage.paths import home
-from raysq.training.find_run import similar_names
 from raysq.training.run import Run
 
 # Hidden until the page's script has drawn an interactive chart.
@@ -117,36 +117,12 @@ def _find_all(targets: Sequence[Run | str | Path], trust: bool) -> tuple[list[Ru
     damaged: list[DamagedError] = []
     for target in targets:
         try:
-            sources.append(_find(target, trust))
+            sources.append(find_target(target, trust))
         except DamagedError as error:
             damaged.append(error)
     if not sources:
         raise damaged[0]
     return sources, damaged
-
-
-def _find(target: Run | str | Path, trust: bool) -> Run | Path:
-    """Return the target's run, or the directory of its search."""
-    if isinstance(target, Run):
-        return Run.of(target, trust=trust)
-    folder = home() / "experiments"
-    for directory in (Path(target), folder / str(target)):
-        if is_experiment(directory):
-            return directory
-    try:
-        return Run.open(target, trust=trust)
-    except DataError as error:
-        names = sorted(path.parent.name for path in folder.glob("*/experiment.json"))
-        matches = [name for name in names if name.startswith(str(target))]
-        if len(matches) == 1:
-            return folder / matches[0]
-        if not isinstance(error, NotFoundError):
-            raise
-        close = similar_names(str(target), names)
-        fits = f"it fits {', '.join(matches)}" if matches else error.hint or "`raysq runs` lists runs and searches"
-        if close and not matches:
-            fits = f"did you mean the search {' or '.join(close)}? `raysq runs` lists runs and searches"
-        raise NotFoundError(f"no run and no search {str(target)!r}", fits) from None
 
 
 def _name(runs: Sequence[Run]) -> str:

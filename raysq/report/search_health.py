@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from raysq.display.numbers import number, short
 from raysq.report.search_analysis import SearchAnalysis
+from raysq.report.spread import SeedStatistics, is_beyond, standard_error
 from raysq.training import domains
 from raysq.training.domains import Domain
 from raysq.training.goal import best_record
@@ -58,11 +59,12 @@ def _defaults(experiment: SearchAnalysis) -> Check:
     seeds = len(best_figures["values"])
     if seeds < 2:
         return Check(name, "unknown", "One seed has no spread: --refit 3 trains with three.")
-    spread = math.hypot(best_figures["std"], other["std"]) / math.sqrt(seeds)
+    of_best, of_defaults = (SeedStatistics(seeds, row["mean"], row["std"]) for row in (best_figures, other))
+    spread = standard_error(of_best, of_defaults)
     text = f"{number(gain)} better in the mean of {seeds} seeds, with a standard error of {number(spread, 2)}."
     if gain <= 0:
         return Check(name, "warn", f"With {seeds} seeds the defaults are as good or better: keep the defaults.")
-    if gain < 2 * spread:
+    if not is_beyond(gain, spread):
         return Check(name, "warn", f"{text} That is within the spread: train with more seeds, or keep the defaults.")
     return Check(name, "pass", text)
 

@@ -1,6 +1,7 @@
-"""Differences between the configurations of two runs, as text for a message."""
+"""Differences between the configurations of runs: of two as text for a message, of several as values."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from raysq.training.keras_callbacks.identity import show_callbacks
@@ -8,6 +9,7 @@ from raysq.training.keras_callbacks.identity import show_callbacks
 if TYPE_CHECKING:
     from raysq.training.run_config import RunConfig
 
+ABSENT: Any = object()  # value of a setting that a model lacks
 _SHOWN = 4  # differences in a message
 _LONG = 40  # characters of one value in a message
 
@@ -40,6 +42,24 @@ def describe_differences(config: "RunConfig", now: "RunConfig") -> str:
     if not lines:
         return "those of another version of raysq"
     return "; ".join(lines[:_SHOWN]) + ("; ..." if len(lines) > _SHOWN else "")
+
+
+def differing_settings(configs: Sequence["RunConfig"]) -> dict[str, list[Any]]:
+    """Return the settings that are not the same in all configurations.
+
+    Returns:
+        A value for each configuration by name, as `section.name` where several sections have the name; `ABSENT` where
+        a model has no such setting.
+    """
+    flat = [{(part, name): value for part, values in c.sections() for name, value in values.items()} for c in configs]
+    keys = list(dict.fromkeys(key for settings in flat for key in settings))
+    counts = Counter(name for _, name in keys)
+    values = {key: [settings.get(key, ABSENT) for settings in flat] for key in keys}
+    return {
+        name if counts[name] == 1 else f"{section}.{name}": values[section, name]
+        for section, name in keys
+        if any(value != values[section, name][0] for value in values[section, name])
+    }
 
 
 def _differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
