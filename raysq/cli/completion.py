@@ -41,5 +41,5 @@ def _describe(parser: argparse.ArgumentParser) -> None:
                 _describe(command)
         elif action.dest == "task" and not action.option_strings:
             action.choices = tasks.names()
-        elif action.metavar in _FILES or action.dest == "source":
+        elif action.metavar in _FILES or action.dest in ("source", "validation"):
             action.complete = shtab.FILE  # type: ignore[attr-defined]  # where shtab looks for it

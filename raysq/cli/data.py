@@ -42,6 +42,7 @@ def prepare(options: argparse.Namespace) -> None:
     data = prepare_task(
         task,
         options.source,
+        validation=options.validation,
         name=options.name,
         settings={**given_options(options, "prepare", task.problem), **parse_pairs(options.set)},
         fresh=options.fresh,

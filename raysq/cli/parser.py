@@ -41,6 +41,12 @@ def parser(requested: str = "") -> argparse.ArgumentParser:
         help="Path, URL or URI (s3://, gs://, abfs://) of the raw data, or sample[:LENGTH], such as sample:60d, for "
         "synthetic data. Defaults to the task's public data.",
     )
+    sub.add_argument(
+        "--validation",
+        metavar="SOURCE",
+        help="Path, URL or URI of the raw data to validate on, like those of --source. Defaults to the rows that the "
+        "source says, or else to a share of its rows that is chosen when training.",
+    )
     sub.add_argument("--name", help="Name of the data set. Defaults to the beginning of its fingerprint.")
     sub.add_argument("--fresh", action="store_true", help="Prepare the data again even if nothing has changed.")
     add_problem_options(sub, "prepare", requested)

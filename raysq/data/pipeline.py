@@ -31,9 +31,9 @@ from raysq.data.partition_stats import (
     record_stats,
     share_out,
 )
-from raysq.data.preprocessor import Partition, Preprocessor, Transform, partition_bytes
+from raysq.data.preprocessor import Partition, Preprocessor, Transform, ValidationPartition, partition_bytes
 from raysq.data.progress import progress
-from raysq.data.sources import ResolvedSource
+from raysq.data.sources import ResolvedSource, same_data
 from raysq.distributed.executor import Executor, Halt, choose_executor
 from raysq.errors import DataError, ResourceError, SourceError, UsageError
 from raysq.storage.atomic import replace_directory, sync
@@ -83,6 +83,8 @@ def build(
     folder = target.parent if named else target
     shard_rows = rows_of_shard(preprocessor, shard_rows)
     partitions = preprocessor.partition(source.files)
+    if source.validation is not None:
+        partitions += [ValidationPartition(part) for part in preprocessor.partition(source.validation.files)]
     executor = choose_executor([partition_bytes(partition) for partition in partitions], cpus)
     staging = folder / f"{UNFINISHED}{os.getpid()}"
     shutil.rmtree(staging, ignore_errors=True)
@@ -132,12 +134,20 @@ def fingerprint(preprocessor: Preprocessor, source: ResolvedSource) -> str:
     """Return a digest of everything that determines a data set's rows. Waits for the checksums of the raw files.
 
     It covers the bytes and order of the raw files, and the preprocessor's name, settings and version.
+
+    Raises:
+        DataError: a file that validates has the bytes of one that trains.
     """
-    identity = {
+    identity: dict[str, Any] = {
         "files": [file.sha256 for file in source.raw],
         "settings": preprocessor.to_config(),
         "preparation": f"{type(preprocessor).__name__} {preprocessor.version}",
     }
+    if source.validation is not None:
+        identity["validation"] = [file.sha256 for file in source.validation.raw]
+        for file in source.validation.raw:
+            if file.sha256 in identity["files"]:
+                raise same_data(file.name)
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 
 

@@ -2,7 +2,7 @@
 
 import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -30,6 +30,27 @@ def partition_bytes(partition: Partition) -> int | None:
         return partition.stat().st_size if partition.is_file() else None
     size: int | None = getattr(partition, "size", None)
     return size
+
+
+@dataclass(frozen=True)
+class ValidationPartition:
+    """Partition of the source that validates, where it is given beside the source to train on.
+
+    Attributes:
+        partition: partition as `Preprocessor.partition` returns it.
+    """
+
+    partition: Partition
+
+    @property
+    def path(self) -> Any:
+        """Path of the partition, for errors."""
+        return getattr(self.partition, "path", self.partition)
+
+    @property
+    def size(self) -> int | None:
+        """Size of the partition in bytes."""
+        return partition_bytes(self.partition)
 
 
 @dataclass(frozen=True)
@@ -81,6 +102,8 @@ class Preprocessor(ABC):
         zip_member: suffix of the single file in a zip; None if a zip is an archive of any files.
         listing: tables that may describe the other files of their folder.
         shard_rows: default number of rows per shard.
+        later: settings of later versions. They are left out of the fingerprint where they are None, so that those of
+            earlier data sets stay the same.
         one_pass: whether the transform is the identity, so that rows are written to shards as they are read. Otherwise
             they wait on disk until all partitions are read and `fit_stats` returns a transform.
     """
@@ -91,18 +114,34 @@ class Preprocessor(ABC):
     zip_member: ClassVar[str | None] = None
     listing: ClassVar[Listing | None] = None
     shard_rows: ClassVar[int] = SHARD_ROWS
+    later: ClassVar[tuple[str, ...]] = ()
     one_pass: ClassVar[bool] = True
 
     def to_config(self) -> dict[str, Any]:
         """Return the settings for manifest and fingerprint, without folders of this machine."""
         settings = without_defaults(dataclasses.asdict(self))  # type: ignore[call-overload]  # a dataclass
-        if settings.get("sheet", "") is None:
-            del settings["sheet"]  # a later setting: fingerprints of earlier data sets stay the same
-        return settings
+        unset = [name for name in ("sheet", *self.later) if settings.get(name, "") is None]
+        return {name: value for name, value in settings.items() if name not in unset}
 
     def infer(self, files: list[Path]) -> tuple[Self, list[str]]:
         """Infer settings that the user left out from the files. Return the completed preprocessor and messages."""
         return self, []
+
+    def with_validation(self, files: list[Path], given: Collection[str]) -> tuple[Self, list[str]]:
+        """Return the settings for a source beside which another one validates, and messages.
+
+        By default a problem takes no such source. Where it does, `read` also takes a `ValidationPartition`, whose rows
+        are of the validation part.
+
+        Args:
+            files: files of the source that validates.
+            given: names of the settings that the user gave.
+
+        Raises:
+            DataError: the files cannot be used beside the source.
+            UsageError: the problem takes no such source.
+        """
+        raise UsageError("this problem takes no --validation: leave it out, and give one --source")
 
     def infer_defaults(
         self, settings: Mapping[str, Any], defaults: Mapping[str, Any]
@@ -145,7 +184,7 @@ class Preprocessor(ABC):
 
     @abstractmethod
     def read(self, partition: Partition) -> Iterator[Chunk]:
-        """Yield the rows of a partition in chunks."""
+        """Yield the rows of a partition in chunks, of a `ValidationPartition` too if `with_validation` takes files."""
 
     def validate_stats(self, stats: list[Stats]) -> None:  # noqa: B027  all data are usable by default
         """Raise DataError for the first unusable data. The statistics are those of all chunks, in order."""

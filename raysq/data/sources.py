@@ -17,7 +17,7 @@ from raysq.data.filetree import BY_SYSTEM, FileTree, describe_ignored, is_hidden
 from raysq.data.readers.files import open_file, shortened, unreadable
 from raysq.data.readers.unpack import with_compressions, zip_member, zip_members
 from raysq.data.remote import locate, scheme
-from raysq.errors import DamagedError, RaysqError, SourceError, UsageError
+from raysq.errors import DamagedError, DataError, RaysqError, SourceError, UsageError
 from raysq.storage.atomic import write_json
 from raysq.storage.json_files import read_json
 from raysq.storage.paths import home
@@ -68,12 +68,14 @@ class ResolvedSource:
         raw: files in reading order.
         synthetic: whether raysq generated the data.
         messages: which files of the folder or archive are ignored, and why.
+        validation: the raw data to validate on, where they are given beside these.
     """
 
     label: str
     raw: tuple[RawFile, ...]
     synthetic: bool = False
     messages: tuple[str, ...] = ()
+    validation: "ResolvedSource | None" = None
 
     @property
     def files(self) -> list[Path]:
@@ -83,7 +85,28 @@ class ResolvedSource:
     def entry(self) -> dict[str, Any]:
         """Return the manifest entry of the source."""
         files = [{"name": file.name, "bytes": file.bytes, "sha256": file.sha256} for file in self.raw]
-        return {"label": self.label, "synthetic": self.synthetic, "files": files}
+        entry = {"label": self.label, "synthetic": self.synthetic, "files": files}
+        return entry if self.validation is None else {**entry, "validation": self.validation.entry()}
+
+    def with_validation(self, validation: "ResolvedSource") -> "ResolvedSource":
+        """Return the source with other raw data to validate on.
+
+        Raises:
+            DataError: a file is in both.
+        """
+        paths = {file.path for file in self.raw}
+        for file in validation.raw:
+            if file.path in paths:
+                raise same_data(file.name)
+        return replace(self, validation=validation)
+
+
+def same_data(name: str) -> DataError:
+    """Return the error for a file that is to train on and to validate on."""
+    return DataError(
+        f"{name} is given to train on and to validate on: metrics on it would count what was learned by heart",
+        hint="--validation takes other rows",
+    )
 
 
 def resolve(

@@ -1,9 +1,10 @@
 """Messages about the classes of each part: classes that cannot be learned, and parts with a single class."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
+from raysq.errors import DataError
 from raysq.problems.splits import SplitRows
 
 Counts = Sequence[int]
@@ -14,6 +15,23 @@ _NAMED = 5
 def counts_by_part(counts: Mapping[str, list[int]]) -> tuple[list[int], list[int], list[int]]:
     """Return the number of examples of each class in the train, the test and the validation part of a data set."""
     return counts["train"], counts["test"], counts.get("validation", [0] * len(counts["train"]))
+
+
+def check_validation_classes(validation: Collection[str], train: Collection[str]) -> None:
+    """Raise DataError for classes of the validation part that the train part lacks.
+
+    Args:
+        validation: names of the classes of the validation part.
+        train: names of the classes of the train part.
+    """
+    unseen = sorted(set(validation) - set(train))
+    if unseen:
+        has = "class" if len(unseen) == 1 else "classes"
+        raise DataError(
+            f"the validation part has {len(unseen):,} {has} that the train part lacks, so that no model can learn "
+            f"{'it' if len(unseen) == 1 else 'them'}: {_listed(unseen)}",
+            hint="take these rows out, or give some to train on",
+        )
 
 
 def class_messages(names: Sequence[str], train: Counts, test: Counts, validation: Counts, noun: str) -> list[str]:

@@ -5,7 +5,13 @@ from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 
+from raysq.data.dataset import Dataset
 from raysq.problems.splits import SplitRows
+
+
+def column_weights(dataset: Dataset, rows: np.ndarray) -> np.ndarray | None:
+    """Return the weights of rows that the data set was prepared with, or None."""
+    return dataset.column("weight").take(rows) if "weight" in dataset.columns else None
 
 
 class SplitData(Protocol):

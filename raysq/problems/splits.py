@@ -66,6 +66,7 @@ def split_rows(
     train_samples: int | None,
     noun: str = "document",
     content: str = "text",
+    labels: np.ndarray | None = None,
 ) -> SplitRows:
     """Return the rows of each split.
 
@@ -74,21 +75,28 @@ def split_rows(
         val: share or number of the examples outside the test part to validate on; see `split_amount`. Not used if the
             source has a validation part.
         val_selection: selection of the validation examples. "hash" orders the examples by `key` and takes the first. It
-            never cuts between examples with the same key, so the split may be slightly larger than `val`. "first" and
-            "last" take the first or the last rows.
+            never cuts between examples with the same key, so the split may be slightly larger than `val`. "stratified"
+            does so within each class. "first" and "last" take the first or the last rows.
         train_samples: number of the remaining examples to train on, the first in the same order. None for all.
         noun: noun for an example, for errors.
         content: noun for the content that equal examples share, for errors.
+        labels: class of each row of the data set, for "stratified".
 
     Raises:
-        DataError: too few examples.
+        DataError: too few examples, or the selection divides groups that the data set keeps together.
     """
     part = dataset.column("part").slice(0, dataset.rows)
     rows, test, validating = (np.flatnonzero(part == number) for number in range(3))
     if len(validating):
-        if val_selection == "hash":
+        if val_selection in ("hash", "stratified"):
             rows = rows[np.argsort(dataset.column("key").take(rows), kind="stable")]
         return SplitRows(np.sort(_some(rows, train_samples, noun, "there are")), validating, test)
+    group = dataset.preprocessor_settings.get("group")
+    if group and val_selection != "hash":
+        raise DataError(
+            f"val_selection={val_selection} would divide {noun}s of one {group}, which stay together",
+            hint="leave it out, or prepare the data without --group",
+        )
     if len(rows) < 2:
         raise DataError(
             f"data set {dataset.manifest.name} has {_counted(len(rows), noun)} to train and to validate on, and 2 are "
@@ -96,6 +104,10 @@ def split_rows(
         )
     share = split_amount(val, noun)
     count = max(1, round(share * len(rows))) if isinstance(share, float) else share
+    if val_selection == "stratified":
+        assert labels is not None
+        rate = share if isinstance(share, float) else share / len(rows)
+        return _stratified(dataset, rows, labels, rate, train_samples, test, f"val={val}", noun)
     if val_selection == "hash":
         keys = dataset.column("key").take(rows)
         order = np.argsort(keys, kind="stable")
@@ -119,6 +131,40 @@ def split_rows(
     validating, training = rows[:count], rows[count:]
     training = _some(training, train_samples, noun, f"that val={val} leaves")
     return SplitRows(np.sort(training), np.sort(validating), test)
+
+
+def _stratified(
+    dataset: Dataset,
+    rows: np.ndarray,
+    labels: np.ndarray,
+    share: float,
+    train_samples: int | None,
+    test: np.ndarray,
+    val: str,
+    noun: str,
+) -> SplitRows:
+    """Return the split with the share of validation rows taken within each class, by the rows' keys."""
+    classes, keys = labels[rows], dataset.column("key").take(rows)
+    train, validating = [], []
+    for number in np.unique(classes):
+        members, of_class = rows[classes == number], keys[classes == number]
+        order = np.argsort(of_class, kind="stable")
+        members, of_class = members[order], of_class[order]
+        count = round(share * len(members))
+        if 0 < count < len(members):
+            count = int(np.searchsorted(of_class, of_class[count - 1], side="right"))  # equal rows stay together
+        validating.append(members[:count])
+        train.append(members[count:])
+    training, chosen = np.concatenate(train), np.concatenate(validating)
+    for what, part in (("train", training), ("validate", chosen)):
+        if not len(part):
+            raise DataError(
+                f"{val} leaves no {noun} to {what} on with val_selection=stratified: data set {dataset.manifest.name} "
+                f"has {_counted(len(rows), noun)} of {len(train):,} classes; change val"
+            )
+    if train_samples is not None:
+        training = training[np.argsort(dataset.column("key").take(training), kind="stable")]
+    return SplitRows(np.sort(_some(training, train_samples, noun, f"that {val} leaves")), np.sort(chosen), test)
 
 
 def has_own_validation(dataset: Dataset) -> int:

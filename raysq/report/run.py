@@ -227,6 +227,11 @@ def data_part(analysis: Analysis, *, level: int = 2) -> Markup:
         rows += [
             ("source", str(manifest.source.get("label", ""))),
             *([("files", _listed(files))] if files and files != [manifest.source.get("label")] else []),
+            *(
+                [("validates on", str(validation["label"]))]
+                if (validation := manifest.source.get("validation"))
+                else []
+            ),
             ("rows", f"{manifest.rows:,}"),
             ("columns", ", ".join(analysis.dataset.columns)),
             ("on disk", f"{manifest.bytes / 1e6:,.1f} MB, shards: {len(manifest.shards)}"),

@@ -1,10 +1,12 @@
 """Prepare a task's data: convert raw files to a data set on disk, unless an equal data set exists."""
 
+import contextlib
 import json
 import os
+import re
 import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -17,7 +19,7 @@ from raysq.data.dataset import MANIFEST, Dataset, read_manifest, write_manifest
 from raysq.data.pipeline import UNFINISHED, build, fingerprint, rows_of_shard
 from raysq.data.preprocessor import Preprocessor
 from raysq.data.sources import ResolvedSource
-from raysq.errors import DataError, UsageError
+from raysq.errors import DataError, RaysqError, UsageError
 from raysq.problems.base import Problem
 from raysq.storage.paths import check_name, file_lock, home
 from raysq.storage.uris import redact
@@ -29,6 +31,7 @@ def prepare(
     task: Task | str,
     source: Any = None,
     *,
+    validation: Any = None,
     name: str | None = None,
     settings: Mapping[str, Any] | None = None,
     fresh: bool = False,
@@ -42,6 +45,8 @@ def prepare(
         source: `sample[:LENGTH]`, a file, a folder, a URL, a URI (s3://, gs://, abfs://), or rows in Python: a pandas
             or Polars DataFrame, a pyarrow Table, a dict of columns, a data set of Ray, Hugging Face or tf.data, or an
             iterable of dicts (see `raysq.data.frames.to_table`). Defaults to the task's published data.
+        validation: Rows to validate on, in any form that `source` takes but a sample. Defaults to those that the source
+            says, or else to a share of its rows that is chosen when training.
         name: Name of the data set. Defaults to the beginning of its fingerprint.
         settings: Settings of the preprocessor, which override those of the task, and of the batch source (targets,
             lookback, ...). The latter are stored with the data set as defaults of training; changing only these
@@ -69,22 +74,33 @@ def prepare(
     preprocessor = make_settings(problem.Preprocessor, {**task.preparation, **of_preprocessor})
     if name is not None:
         check_name(name, "data set")
-    published = task.source
-    resolved = sources.resolve(
-        source,
-        url=published.url if published else None,
-        sha256=published.sha256 if published else None,
-        sample=_sample(task, problem),
-        suffixes=preprocessor.suffixes,
-        trees=preprocessor.trees,
-        zip_member=preprocessor.zip_member,
-        listing=preprocessor.listing,
-        write_rows=preprocessor.write_rows,
-        quiet=quiet,
-    )
+    resolved, validating = _resolved(task, problem, preprocessor, source, validation, quiet)
+    with _frames_named(resolved, validating):
+        if validating is not None:
+            resolved = resolved.with_validation(validating)
+        return _prepared(task, problem, preprocessor, resolved, of_preprocessor, chosen, name, fresh, shard_rows, quiet)
+
+
+def _prepared(
+    task: Task,
+    problem: type[Problem[Any, Any]],
+    preprocessor: Preprocessor,
+    resolved: ResolvedSource,
+    given: Mapping[str, Any],
+    chosen: dict[str, Any],
+    name: str | None,
+    fresh: bool,
+    shard_rows: int | None,
+    quiet: bool,
+) -> Dataset:
+    """Return the data set of resolved raw data; `given` and `chosen` are settings that `_divided` returns."""
     say = _sayer(quiet)
     preprocessor, messages = preprocessor.infer(resolved.files)
     messages = [*messages, *resolved.messages]
+    if resolved.validation is not None:
+        with _of_validation():
+            preprocessor, lines = preprocessor.with_validation(resolved.validation.files, given.keys())
+        messages += [f"validates on {resolved.validation.label}", *lines, *resolved.validation.messages]
     shard_rows = rows_of_shard(preprocessor, shard_rows)
     chosen, lines = _with_defaults(task, preprocessor, chosen)
     messages += lines
@@ -115,6 +131,72 @@ def prepare(
         )
         _summary(say, preprocessor, resolved, dataset, time.monotonic() - began, messages)
     return dataset
+
+
+def _resolved(
+    task: Task,
+    problem: type[Problem[Any, Any]],
+    preprocessor: Preprocessor,
+    source: Any,
+    validation: Any,
+    quiet: bool,
+) -> tuple[ResolvedSource, ResolvedSource | None]:
+    """Find the raw data, and those to validate on if they are given."""
+    published = task.source
+    resolve = partial(
+        sources.resolve,
+        suffixes=preprocessor.suffixes,
+        trees=preprocessor.trees,
+        zip_member=preprocessor.zip_member,
+        listing=preprocessor.listing,
+        write_rows=preprocessor.write_rows,
+        quiet=quiet,
+    )
+    resolved = resolve(
+        source,
+        url=published.url if published else None,
+        sha256=published.sha256 if published else None,
+        sample=_sample(task, problem),
+    )
+    if validation is None:
+        return resolved, None
+    if isinstance(validation, str) and validation.partition(":")[0] == sources.SAMPLE:
+        raise UsageError(
+            f"--validation takes no sample, received {validation!r}: give a file, or ./sample for its path"
+        )
+    with _of_validation():
+        return resolved, resolve(validation)
+
+
+@contextlib.contextmanager
+def _of_validation() -> Iterator[None]:
+    """State in errors that they are of the source that validates."""
+    try:
+        yield
+    except RaysqError as error:
+        error.message = f"--validation: {error.message}"
+        error.hint = None if error.hint is None else error.hint.replace("--source", "--validation")
+        raise
+
+
+@contextlib.contextmanager
+def _frames_named(resolved: ResolvedSource, validating: ResolvedSource | None) -> Iterator[None]:
+    """Call rows in memory "the frame" in errors, in place of the file that they are written to."""
+    names = {file.name: "the frame" for file in resolved.raw if _is_frame(file.name)}
+    if validating is not None:
+        others = {file.name: "the frame to validate on" for file in validating.raw if _is_frame(file.name)}
+        names = {**others, **names}
+    try:
+        yield
+    except RaysqError as error:
+        for file, name in names.items():
+            error.message = re.sub(rf"{re.escape(file)}:(\d+)", rf"row \1 of {name}", error.message)
+            error.message = error.message.replace(file, name)
+        raise
+
+
+def _is_frame(name: str) -> bool:
+    return re.fullmatch(r"frame-[0-9a-f]{16}\.\w+", name) is not None
 
 
 def _sample(task: Task, problem: type[Problem[Any, Any]]) -> Callable[[str], Path] | None:
@@ -192,7 +274,7 @@ def _same(
     Raises:
         DataError: If the target's name belongs to other data.
     """
-    sizes = [file.bytes for file in source.raw]
+    sizes = [file.bytes for part in (source, source.validation) if part for file in part.raw]
     for directory in (
         [dataset.directory for dataset in datasets.open_datasets(task.name)] if target is None else [target]
     ):
@@ -200,7 +282,9 @@ def _same(
             continue
         try:
             manifest = read_manifest(directory)
-            alike = [one["bytes"] for one in manifest.source["files"]] == sizes and manifest.shard_rows == shard_rows
+            entries = [manifest.source, manifest.source.get("validation", {"files": []})]
+            before = [file["bytes"] for entry in entries for file in entry["files"]]
+            alike = before == sizes and manifest.shard_rows == shard_rows
             if alike and manifest.fingerprint == fingerprint(preprocessor, source):
                 dataset = Dataset.open(directory)
                 dataset.check()

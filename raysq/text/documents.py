@@ -1,7 +1,7 @@
 """Preprocessors of documents, for data sets and for predictions, shared by the problems that learn from texts."""
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
@@ -11,7 +11,8 @@ import pyarrow as pa
 from raysq.data.columns import contiguous_array
 from raysq.data.messages import Message
 from raysq.data.partition_stats import PartitionStats, Stats
-from raysq.data.preprocessor import Chunk, Preprocessor, Transform
+from raysq.data.parts import UNKNOWN, refuse_second_validation, require_weight, validation_parts
+from raysq.data.preprocessor import Chunk, Preprocessor, Transform, ValidationPartition
 from raysq.data.readers.csv.format import CsvFormat
 from raysq.errors import DataError, UsageError
 from raysq.text import script
@@ -64,9 +65,19 @@ class Documents(CsvFormat, Preprocessor):
         """Return the partitions of the files, or raise `DataError` for one that cannot be read as documents."""
         return partition_files(files, self.format)
 
-    def documents(self, partition: DocumentPartition) -> Iterator[tuple[pa.Table, Stats]]:
-        """Yield the documents of one partition as tables, each with its statistics."""
-        yield from read(partition, self.format)
+    def documents(self, partition: DocumentPartition | ValidationPartition) -> Iterator[tuple[pa.Table, Stats]]:
+        """Yield the documents of one partition as tables, each with its statistics.
+
+        Those of a `ValidationPartition` are of the validation part, and their statistics have `validates`.
+        """
+        if not isinstance(partition, ValidationPartition):
+            yield from read(partition, self.format)
+            return
+        inner = dataclasses.replace(partition.partition, part=UNKNOWN)  # the name of a file does not count
+        for table, stats in read(inner, self.format):
+            parts = validation_parts(table.column("part").to_numpy(), inner.name)
+            table = table.set_column(table.column_names.index("part"), "part", pa.array(parts))
+            yield table, {**stats, "validates": True}
 
     def validate_stats(self, stats: list[Stats]) -> None:
         """Raise DataError if there are no documents."""
@@ -82,13 +93,30 @@ class DocumentPreprocessor(Documents, Tokens):
         test: share of the documents to draw for the test split, where the source does not specify splits; 0 for none.
             Documents are drawn by a checksum of the text, so that equal texts are never in different splits.
         excerpt: number of characters of every document to keep for reports.
+        split_column: column that says train, val or test for each document. Inferred where it is None.
+        weight: column of the weight of each document in the loss, or None.
+        group: column whose equal values stay in one split; None to keep equal texts together.
     """
 
     test: float = 0.1
     excerpt: int = 400
+    split_column: str | None = None
+    weight: str | None = None
+    group: str | None = None
 
     labeled: ClassVar[bool] = False
     one_pass: ClassVar[bool] = False
+    later: ClassVar[tuple[str, ...]] = ("split_column", "weight", "group")
+
+    @property
+    def format(self) -> DocumentFormat:
+        """Settings for reading the documents."""
+        return dataclasses.replace(super().format, **self.row_columns)
+
+    @property
+    def row_columns(self) -> dict[str, Any]:
+        """Columns of splits, weights and groups."""
+        return {"split_column": self.split_column, "weight": self.weight, "group": self.group}
 
     def infer(self, files: list[Path]) -> tuple[Self, list[str]]:
         """Infer settings the user left out from the files.
@@ -108,6 +136,29 @@ class DocumentPreprocessor(Documents, Tokens):
         if self.level == "word" and script.is_unspaced(texts):
             return self, [script.UNSPACED]
         return self, []
+
+    def with_validation(self, files: list[Path], given: Collection[str]) -> tuple[Self, list[str]]:
+        """Return the settings for a source beside which another one validates, and no messages.
+
+        No test part is drawn unless the user gave the share.
+
+        Raises:
+            DataError: the files lack a column.
+        """
+        infer(files, self.format)
+        return self if "test" in given else dataclasses.replace(self, test=0.0), []
+
+    def validate_stats(self, stats: list[Stats]) -> None:
+        """Raise DataError if there are no documents, none to validate on in their source, or none of any weight."""
+        super().validate_stats(stats)
+        validating = [chunk for chunk in stats if chunk.get("validates")]
+        if validating:
+            if not total(validating, "documents"):
+                raise DataError("the source of --validation has no documents", hint="give another --validation")
+            own = sum(chunk["parts"][2] for chunk in stats if not chunk.get("validates"))
+            refuse_second_validation(own, "document")
+        if self.weight is not None:
+            require_weight(max(chunk.get("heaviest", 0) for chunk in stats), self.weight)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -169,6 +220,11 @@ class DocumentPredictionPreprocessor(Documents):
             count_noun(report["documents"], "document", "documents"),
             *describe_damage(report, "document", "documents"),
         ]
+
+
+def of_source(stats: list[Stats]) -> list[Stats]:
+    """Return the statistics without those of the source that validates."""
+    return [chunk for chunk in stats if not chunk.get("validates")]
 
 
 def texts_of(table: pa.Table, *names: str | None, what: str = "texts") -> pa.Array:
@@ -248,6 +304,18 @@ def describe_splits(train: int, test: int, validation: int = 0) -> str:
     """
     middle = f"validation part {validation:,}, " if validation else ""
     return f"train part {train:,}, {middle}test part {test:,}"
+
+
+def drawn_by(report: Mapping[str, Any], noun: str) -> str:
+    """Return what parts are drawn by, from the report of a data set: the checksums of its groups or of its texts."""
+    return f"the checksums of {report['group']}" if report.get("group") else f"the {noun}' checksums"
+
+
+def describe_groups(report: Mapping[str, Any], noun: str) -> list[str]:
+    """Return the message about documents without a group, from the report of a data set."""
+    if not report.get("ungrouped"):
+        return []
+    return [f"{report['ungrouped']:,} {noun} have no {report['group']}: they stay together as one group"]
 
 
 def name_some(stats: list[Stats], name: str) -> Stats:

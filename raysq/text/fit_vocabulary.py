@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 
 from raysq.data.columns import contiguous_array
 from raysq.data.partition_stats import ChunkRecord, PartitionStats, Slice, Stats
+from raysq.data.parts import divided_group, groups_in_parts, heaviest
 from raysq.data.preprocessor import Chunk, Transform
 from raysq.data.readers.limits import Limits
 from raysq.errors import DataError
@@ -30,6 +31,7 @@ from raysq.text.vocabulary import tally
 SPLIT_NAMES = ("train", "test", "validation")  # indexed by the codes in the column `part`
 _NAMED = 5  # maximum documents named in statistics
 _LISTS = ("undecodable", "not_text", "dropped")  # entries of the statistics that list names of documents and files
+CONTENT = "content"  # column of the checksums of texts in rows that wait on disk, where keys are those of groups
 _NO_BYTES = zlib.crc32(b"")
 _NUMBER = re.compile(r"[-+]?[0-9]+(\.[0-9]+)?")
 
@@ -55,6 +57,8 @@ class Corpus(Protocol):
     def excerpt(self) -> int: ...
     @property
     def vectors(self) -> str | None: ...
+    @property
+    def group(self) -> str | None: ...
 
     def validate_stats(self, stats: list[Stats]) -> None:
         """Raise DataError if the documents cannot be used."""
@@ -82,10 +86,14 @@ def tokenize_chunk(settings: Corpus, table: pa.Table, read: Stats) -> Chunk:
         if "key" in table.column_names:  # computed by the preprocessor, which defines when texts are equal
             keys = table.column("key").to_numpy().copy()
         else:
-            keys = np.concatenate([_keys(chunk.buffers()[2], offsets_of(chunk)) for chunk in texts.chunks])
+            keys = np.concatenate([text_keys(chunk) for chunk in texts.chunks])
         text = pc.utf8_slice_codeunits(texts, 0, settings.excerpt)
     for row in np.flatnonzero(keys == _NO_BYTES).tolist():  # else all empty documents would be in the same split
         keys[row] = zlib.crc32(ids[row].as_py().encode())
+    content, ungrouped = keys, 0
+    if "group" in table.column_names:
+        groups = contiguous_array(table.column("group"))
+        keys, ungrouped = text_keys(groups), pc.sum(pc.equal(groups, "")).as_py()
     parts = table.column("part").to_numpy()
     given = parts >= 0
     drawn = (keys < settings.test * 2.0**32).astype(np.int8)
@@ -110,9 +118,16 @@ def tokenize_chunk(settings: Corpus, table: pa.Table, read: Stats) -> Chunk:
         sides = (label[(part == side) & (label >= 0)] for side in range(len(SPLIT_NAMES)))
         counts_of = [np.bincount(classes, minlength=len(names)).tolist() for classes in sides]
         rows = {"tokens": rows.pop("tokens"), "label": pa.array(label), **rows}
+    if "group" in table.column_names:
+        rows[CONTENT] = pa.array(content)
+    of_columns: Stats = {"ungrouped": ungrouped}
+    if "weight" in table.column_names:
+        rows["weight"] = table.column("weight")
+        of_columns["heaviest"] = heaviest(table.column("weight").to_numpy(), part)
     stats = {
         **read,
         **_shortened(read),
+        **of_columns,
         "labels": names,
         "counts": counts_of,
         "parts": np.bincount(part, minlength=len(SPLIT_NAMES)).tolist(),
@@ -163,8 +178,9 @@ def fit_vocabulary(settings: Corpus, stats: Iterable[PartitionStats], scratch: P
         "level": settings.tokens.level,
         "vectors": None,
     }
-    if settings.labeled:
-        summary |= _copies(chunks, number)
+    summary |= _copies(chunks, number if settings.labeled else None)
+    if settings.group is not None:
+        check_groups(settings.group, chunks)
     if settings.vectors is not None:
         extras["vectors"], summary["vectors"] = _vectors(Path(settings.vectors), table, settings.format)
     return Transform(WordNumbers(scratch, number if settings.labeled else None), extras=extras, summary=summary)
@@ -181,6 +197,8 @@ class WordNumbers:
         tables = [self._labeled(part) for part in slices]
         lists = [contiguous_array(table.column("tokens")) for table in tables]
         table = pa.concat_tables(table.drop_columns("tokens") for table in tables)
+        if CONTENT in table.column_names:
+            table = table.drop_columns(CONTENT)
         return table.add_column(0, "tokens", number_words(self.scratch, slices, lists))
 
     def _labeled(self, part: Slice) -> pa.Table:
@@ -191,11 +209,11 @@ class WordNumbers:
         return table.set_column(1, "label", pa.array(numbers[table.column("label").to_numpy()]))
 
 
-def _copies(chunks: list[ChunkRecord], number: Mapping[str, int]) -> Stats:
+def _copies(chunks: list[ChunkRecord], number: Mapping[str, int] | None) -> Stats:
     """Count documents whose text, by checksum and length, is that of another.
 
-    `contradictions` have a copy of a different class. `leaked` are test and validation documents with a copy in the
-    train split. Each has `count` and `first`, an id or None.
+    `contradictions` have a copy of a different class, if there are classes. `leaked` are test and validation documents
+    with a copy in the train split. Each has `count` and `first`, an id or None.
     """
     rows = sum(chunk.rows for chunk in chunks)
     key, label, part = np.empty(rows, np.uint64), np.empty(rows, np.int32), np.empty(rows, np.int8)
@@ -204,19 +222,32 @@ def _copies(chunks: list[ChunkRecord], number: Mapping[str, int]) -> Stats:
         table = chunk.read()
         lengths = np.diff(table.column("tokens").chunk(0).offsets.to_numpy()).astype(np.uint64)
         some = slice(begin, begin + chunk.rows)
-        key[some] = table.column("key").to_numpy().astype(np.uint64) << np.uint64(32) | lengths
-        label[some] = np.array([number[name] for name in chunk.stats["labels"]])[table.column("label").to_numpy()]
+        of_text = table.column(CONTENT if CONTENT in table.column_names else "key").to_numpy()
+        key[some] = of_text.astype(np.uint64) << np.uint64(32) | lengths
+        if number is not None:
+            label[some] = np.array([number[name] for name in chunk.stats["labels"]])[table.column("label").to_numpy()]
         part[some] = table.column("part").to_numpy()
         begin += chunk.rows
     (others,) = np.nonzero(part != 0)
-    leaked = others[np.isin(key[others], key[part == 0])]
+    copies = {"leaked": others[np.isin(key[others], key[part == 0])]}
+    if number is not None:
+        copies = {"contradictions": conflicting_rows(key, label), **copies}
     return {
-        name: {"count": len(rows), "first": _id(chunks, int(rows[0])) if len(rows) else None}
-        for name, rows in (("contradictions", conflicting_rows(key, label)), ("leaked", leaked))
+        name: {"count": len(rows), "first": row_id(chunks, int(rows[0])) if len(rows) else None}
+        for name, rows in copies.items()
     }
 
 
-def _id(chunks: list[ChunkRecord], row: int) -> str:
+def check_groups(group: str, chunks: list[ChunkRecord]) -> None:
+    """Raise DataError for a group that the source puts into two parts. Drawn parts divide none."""
+    tables = [chunk.read() for chunk in chunks]
+    keys, parts = (np.concatenate([table.column(name).to_numpy() for table in tables]) for name in ("key", "part"))
+    rows = groups_in_parts(keys, parts)
+    if rows is not None:
+        raise divided_group(group, int(parts[rows[1]]), " and ".join(row_id(chunks, row) for row in rows))
+
+
+def row_id(chunks: list[ChunkRecord], row: int) -> str:
     """Return the id of a document."""
     for chunk in chunks:
         if row < chunk.rows:
@@ -264,6 +295,11 @@ def sort_classes(classes: Iterable[str]) -> list[str]:
     if all(_NUMBER.fullmatch(name) for name in names):
         names.sort(key=float)
     return names
+
+
+def text_keys(texts: pa.Array) -> np.ndarray:
+    """Return the CRC-32 of each text, uint32."""
+    return _keys(texts.buffers()[2], offsets_of(texts))
 
 
 def _keys(data: pa.Buffer | None, offsets: np.ndarray) -> np.ndarray:

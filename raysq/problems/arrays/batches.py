@@ -18,7 +18,7 @@ from raysq.problems.arrays.roles import Column
 from raysq.problems.arrays.settings import TableSettings
 from raysq.problems.arrays.table_splits import table_splits
 from raysq.problems.class_weights import class_weights, weigh
-from raysq.problems.row_batches import RowBatches
+from raysq.problems.row_batches import RowBatches, column_weights
 from raysq.problems.splits import SPLITS
 
 MASK = "observed:"  # before the name of a target, in `arrays`
@@ -192,13 +192,6 @@ class TableData:
         """Masks by name in `arrays`."""
         return {MASK + name: mask for name, mask in self.masks.items()}
 
-    @cached_property
-    def weights(self) -> np.ndarray | None:
-        """Weight of each row, or None."""
-        if "weight" not in self.dataset.columns:
-            return None
-        return np.array(self.dataset.column("weight").slice(0, self.dataset.rows))
-
     def _class_weights(self) -> np.ndarray | None:
         """Return the weight of each class of the only target, or None for 1 each."""
         if self.settings.class_weight is None:
@@ -254,7 +247,7 @@ class TableBatches(RowBatches[TableData]):
     @property
     def weights(self) -> np.ndarray | None:
         """Weight of each example, of training examples by their class too; None where all weigh the same."""
-        weights = None if self.data.weights is None else self.data.weights[self.rows]
+        weights = column_weights(self.data.dataset, self.rows)
         if self.name != "train" or self.data.class_weights is None:
             return weights
         (labels,) = self.data.labels.values()

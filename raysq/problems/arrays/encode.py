@@ -100,9 +100,7 @@ class Encode:
         stored = {stored_name(column): self._stored(column, arrays[column["name"]]) for column in self.columns}
         inputs = [column["name"] for column in self.columns if not column["target"]]
         key = row_keys([arrays[self.group]] if self.group else [arrays[name] for name in inputs])
-        part = np.asarray(arrays[PART].to_numpy(), np.int8)
-        if self.split_column:
-            part = _parts(arrays[self.split_column])
+        part = part_of_rows(rows, self.split_column)
         drawn = (key < self.test * 2.0**32).astype(np.int8)
         stored["part"] = pa.array(np.where(part >= 0, part, drawn).astype(np.int8))
         stored["key"] = pa.array(key)
@@ -170,13 +168,18 @@ def sequences(array: pa.Array, unknown: int | None = None) -> pa.Array:
 
 def row_keys(arrays: Sequence[pa.Array]) -> np.ndarray:
     """Return a checksum of the cells of each row, uint32. Equal cells give equal keys, whatever their types."""
+    return np.asarray(row_checksums(arrays) >> np.uint64(32), np.uint32)
+
+
+def row_checksums(arrays: Sequence[pa.Array]) -> np.ndarray:
+    """Return a checksum of the cells of each row, uint64, whose upper half is the key of the row."""
     total = np.full(len(arrays[0]), _PRIME, np.uint64)
     with np.errstate(over="ignore"):
         for array in arrays:
             total = (total ^ _checksums(array)) * _PRIME
             total ^= total >> np.uint64(29)
         total *= _PRIME
-    return np.asarray(total >> np.uint64(32), np.uint32)
+    return total
 
 
 def _checksums(array: pa.Array) -> np.ndarray:
@@ -198,11 +201,22 @@ def _checksums(array: pa.Array) -> np.ndarray:
     return np.where(np.isnan(numbers), _ABSENT, numbers.view(np.uint64))
 
 
-def _parts(array: pa.Array) -> np.ndarray:
-    """Return the part of each row from the split column, whose values were checked."""
-    texts = array.dictionary.to_pylist()
-    parts = np.array([PARTS[text.lower()] for text in texts], np.int8)
-    return np.asarray(parts[array.indices.to_numpy(zero_copy_only=False)])
+def part_of_rows(rows: pa.Table, split_column: str | None) -> np.ndarray:
+    """Return the part that the source says of each row, -1 where it says none, int8.
+
+    Args:
+        rows: converted rows. Those of the source that validates may lack the split column.
+        split_column: column of the parts, whose values were checked, or None.
+    """
+    part = np.asarray(contiguous_array(rows.column(PART)).to_numpy(), np.int8)
+    if split_column is None or split_column not in rows.column_names:
+        return part
+    array = contiguous_array(rows.column(split_column))
+    if pa.types.is_null(array.type):
+        return part
+    parts = np.array([PARTS[text.lower()] for text in array.dictionary.to_pylist()], np.int8)
+    said = np.append(parts, np.int8(-1))[array.indices.fill_null(len(parts)).to_numpy(zero_copy_only=False)]
+    return np.where(part >= 0, part, said).astype(np.int8)
 
 
 def _tensors(array: pa.Array, column: Column) -> pa.Array:

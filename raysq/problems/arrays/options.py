@@ -9,8 +9,6 @@ PREPARE = (
     Option("--ignore", "COLUMN[,..]", "Columns to leave out."),
     Option("--numbers", "COLUMN[,..]", "Columns to read as numbers, whatever they seem to be."),
     Option("--categories", "COLUMN[,..]", "Columns to read as categories, such as codes written in digits."),
-    Option("--group", "COLUMN", "Column whose equal values stay in one split, such as a patient."),
-    Option("--split-column", "COLUMN", "Column that says train, val or test."),
-    Option("--weight", "COLUMN", "Column of the weight of each row in the loss."),
+    *options.ROWS,
     options.TEST,
 )

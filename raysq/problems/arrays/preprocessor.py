@@ -1,7 +1,7 @@
 """Preprocessors of tables: the rows of files, or of objects in Python, as typed columns."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
@@ -10,9 +10,11 @@ import numpy as np
 import pyarrow as pa
 
 from raysq.config import Range, check_ranges, join_names, nearest_name
+from raysq.data.columns import contiguous_array
 from raysq.data.messages import Message
 from raysq.data.partition_stats import ChunkRecord, PartitionStats, Stats
-from raysq.data.preprocessor import Chunk, Preprocessor, Transform
+from raysq.data.parts import VALIDATION, refuse_second_validation, validation_parts
+from raysq.data.preprocessor import Chunk, Preprocessor, Transform, ValidationPartition
 from raysq.data.readers import tables
 from raysq.data.readers.csv.format import CsvFormat
 from raysq.data.readers.csv.sniff import begin, no_header, sniff, sniff_encoding
@@ -24,6 +26,7 @@ from raysq.errors import DataError, UsageError
 from raysq.problems.arrays import cells
 from raysq.problems.arrays.encode import PART, PARTS, Encode, values_of
 from raysq.problems.arrays.lines import check_lines, line_stats
+from raysq.problems.arrays.own_parts import check_rows
 from raysq.problems.arrays.roles import describe_roles, infer_roles
 from raysq.problems.arrays.statistics import ColumnStats, column_stats, merged
 
@@ -166,8 +169,22 @@ class TablePreprocessor(TableFormat):
         """Columns that are read although they are neither inputs nor targets."""
         return {name for name in (self.group, self.split_column, self.weight) if name}
 
-    def read(self, partition: TablePartition) -> Iterator[Chunk]:
+    def with_validation(self, files: list[Path], given: Collection[str]) -> "tuple[TablePreprocessor, list[str]]":
+        """Return the settings for rows beside which others validate, without a test part unless its share was given.
+
+        Raises:
+            DataError: the files have no rows.
+        """
+        tables.partition(files, self.csv)
+        return self if "test" in given else replace(self, test=0.0), []
+
+    def read(self, partition: TablePartition | ValidationPartition) -> Iterator[Chunk]:
         """Yield the rows of a partition with converted columns, and the part of their file."""
+        if isinstance(partition, ValidationPartition):
+            inner = _Partition(**{**vars(partition.partition), "part": VALIDATION})
+            for rows in self.read(inner):
+                yield replace(rows, stats={**rows.stats, "validates": inner.name})
+            return
         names = [name for name in partition.columns if name not in self.ignore or name in self._kept]
         if self.inputs:
             names = [name for name in names if name in (*self.inputs, *self.target) or name in self._kept]
@@ -177,9 +194,9 @@ class TablePreprocessor(TableFormat):
         texts = [name for name in names if name in as_text]
         numbers = [name for name in names if name not in texts]
         for chunk in tables.read(partition, texts, numbers, self.csv):
-            rows, stats = convert_rows(chunk.table.select(names), texts)
-            part = np.full(rows.num_rows, getattr(partition, "part", -1), np.int8)
-            yield Chunk(rows.append_column(PART, pa.array(part)), {**stats, **line_stats(partition, chunk)})
+            converted, stats = convert_rows(chunk.table.select(names), texts)
+            part = np.full(converted.num_rows, getattr(partition, "part", -1), np.int8)
+            yield Chunk(converted.append_column(PART, pa.array(part)), {**stats, **line_stats(partition, chunk)})
 
     def fit_stats(self, stats: Iterable[PartitionStats], scratch: Path | None = None) -> Transform:
         """Infer the roles of the columns from the statistics of all rows, and return the transform.
@@ -191,13 +208,20 @@ class TablePreprocessor(TableFormat):
         check_lines([record.stats for record in records], self.csv)
         if not any(record.rows for record in records):
             raise DataError("the source has no rows")
+        self._check_validation(records)
         columns = merged([record.stats["columns"] for record in records])
         mixed = tuple(name for name, column in columns.items() if column.kind == "mixed" and name not in self.text)
         if mixed:  # numbers in some parts of the files, and text in others
             return Transform(preprocessor=replace(self, text=(*self.text, *mixed)))
         roles = infer_roles(self, columns)
+        own = [record for record in records if "validates" not in record.stats]
         if self.split_column:
-            self._check_parts(columns[self.split_column].missing, records)
+            self._check_parts(own)
+            for record in records:
+                if "validates" in record.stats and self.split_column in record.stats["columns"]:
+                    said = contiguous_array(record.read().column(self.split_column))
+                    parts = [PARTS.get(str(text).lower(), -1) for text in said.unique().to_pylist()]
+                    validation_parts(np.array(parts), record.stats["validates"])
         if self.group and columns[self.group].kind in ("list", "other", "mixed"):
             raise DataError(
                 f"column {self.group!r} of --group holds cells of a type that cannot be compared, or of several types",
@@ -211,7 +235,7 @@ class TablePreprocessor(TableFormat):
             if column["kind"] in ("category", "class"):
                 values[column["name"]] = values_of(column, columns[column["name"]], records)
                 column["values"] = len(values[column["name"]])
-        given = bool(self.split_column) or any(record.stats["part"] >= 0 for record in records)
+        given = bool(self.split_column) or any(record.stats["part"] >= 0 for record in own)
         test = 0.0 if given else self.test
         extra = pa.table(
             {
@@ -222,15 +246,48 @@ class TablePreprocessor(TableFormat):
         summary = {"columns": roles.columns, "left_out": roles.left_out, "parts": "given" if given else "drawn"}
         if ungrouped:
             summary["ungrouped"] = ungrouped
+        if given or len(own) < len(records):
+            copies = check_rows(records, roles.columns, self.split_column, self.group, self.weight)
+            if copies:
+                summary["leaked"] = copies
         return Transform(
             rows=Encode(roles.columns, values, self.group, self.split_column, self.weight, test),
             extras={"values": extra},
             summary={**summary, "test": test, "empty": sum(record.stats["empty"] for record in records)},
         )
 
-    def _check_parts(self, missing: int, records: Sequence[ChunkRecord]) -> None:
+    def _check_validation(self, records: Sequence[ChunkRecord]) -> None:
+        """Raise DataError for rows to validate on that cannot be used beside those to train on."""
+        validating = [record for record in records if "validates" in record.stats]
+        if not validating:
+            return
+        if not any(record.rows for record in validating):
+            raise DataError(f"{validating[0].stats['validates']} of --validation has no rows")
+        needed = [name for name in records[0].stats["columns"] if name != self.split_column]
+        for record in validating:
+            lacking = [name for name in needed if name not in record.stats["columns"]]
+            if lacking:
+                raise DataError(
+                    f"{record.stats['validates']} of --validation has no column {lacking[0]!r}; there are "
+                    f"{join_names(list(record.stats['columns']))}",
+                    "give it the columns of the source",
+                )
+        own = [record for record in records if "validates" not in record.stats]
+        kinds, others = (merged([record.stats["columns"] for record in some]) for some in (own, validating))
+        for name in needed:
+            known = {"mixed", "empty", kinds[name].kind}
+            if name not in self.text and kinds[name].kind not in ("mixed", "empty") and others[name].kind not in known:
+                raise DataError(
+                    f"{validating[0].stats['validates']} of --validation holds cells of kind {others[name].kind} in "
+                    f"column {name!r}, and the source of kind {kinds[name].kind}",
+                    "mend the cells, or --ignore leaves the column out",
+                )
+        refuse_second_validation(sum(record.rows for record in own if record.stats["part"] == VALIDATION), "row")
+
+    def _check_parts(self, records: Sequence[ChunkRecord]) -> None:
         """Raise DataError unless every cell of the split column names a part."""
         name = self.split_column
+        missing = sum(record.stats["columns"][name]["missing"] for record in records)
         if missing:
             raise DataError(f"column {name!r} of --split-column has {missing:,} empty cells: say train, val or test")
         arrays = [record.read().column(name).combine_chunks() for record in records if record.rows]
@@ -262,6 +319,11 @@ class TablePreprocessor(TableFormat):
             lines.append(Message(share if report["test"] else "no test part", "--test SHARE"))
         else:
             lines.append("rows to train, validate and test on are those that the source says")
+        if report.get("leaked"):
+            lines.append(
+                f"{report['leaked']:,} rows of the test or validation part have the same inputs as one to train on: "
+                "metrics count what was learned by heart"
+            )
         return lines
 
 

@@ -99,7 +99,8 @@ def merged(chunks: Sequence[Mapping[str, Mapping[str, Any]]]) -> dict[str, Colum
     for name in names:
         total = ColumnStats(**chunks[0][name])
         for chunk in chunks[1:]:
-            total = _merge(total, ColumnStats(**chunk[name]))
+            if name in chunk:  # rows of the source that validates may lack the split column
+                total = _merge(total, ColumnStats(**chunk[name]))
         totals[name] = total
     return totals
 

@@ -34,13 +34,15 @@ class ImageData:
     def __init__(self, dataset: Dataset, settings: ImageSettings):
         self.dataset = dataset
         self.settings = settings
-        self.split = split_rows(dataset, settings.val, settings.val_selection, settings.train_samples, *NOUNS)
         height, width, channels = dataset.manifest.report["shape"]
         self.shape: tuple[int, int, int] = (height, width, channels)
         self.classes: tuple[str, ...] = tuple(dataset.manifest.report["classes"])
         self.pixels = dataset.matrix("pixels")
         self.labels = dataset.column("label").slice(0, dataset.rows)
         validate_range(self.labels, 0, max(1, len(self.classes)), "class number")
+        self.split = split_rows(
+            dataset, settings.val, settings.val_selection, settings.train_samples, *NOUNS, labels=self.labels
+        )
         self.class_weights = class_weights(settings.class_weight, self.classes, self.priors)
 
     @cached_property

@@ -1,19 +1,32 @@
 """Preprocessors of images: raw files to pixels of one size, and class indices."""
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
+import numpy as np
+import pyarrow as pa
+
 from raysq.data.partition_stats import Stats
-from raysq.data.preprocessor import Chunk, Preprocessor
+from raysq.data.parts import UNKNOWN, VALIDATION, validation_parts
+from raysq.data.preprocessor import Chunk, Preprocessor, ValidationPartition
 from raysq.data.readers.csv.format import CsvFormat
 from raysq.data.sources import Listing
 from raysq.errors import UsageError
+from raysq.problems.classes import check_validation_classes
 from raysq.problems.images import validation
 from raysq.problems.images.frames import write_images
-from raysq.problems.images.readers import SUFFIXES, ImageFormat, ImagePartition, infer, partition_files, read
+from raysq.problems.images.readers import (
+    SUFFIXES,
+    ImageFormat,
+    ImagePartition,
+    class_names,
+    infer,
+    partition_files,
+    read,
+)
 from raysq.problems.images.readers.format import IMAGES, MAX_PIXEL, TABLES, Fit, size_of
 
 SHARD_BYTES = 64 << 20  # most bytes of pixels in a shard
@@ -148,6 +161,35 @@ class ImagePreprocessor(_Pixels):
         inferred = infer(files, self.image_format)
         settings = dataclasses.replace(self, **_inferred_settings(inferred.format), classes=inferred.format.classes)
         return settings, [*inferred.messages, *inferred.left_out]
+
+    def with_validation(self, files: list[Path], given: Collection[str]) -> "tuple[ImagePreprocessor, list[str]]":
+        """Return the settings for images beside which others validate, without a test part unless its share was given.
+
+        Raises:
+            DataError: the files have no classes, or some that the source lacks.
+        """
+        if "classes" not in given:
+            check_validation_classes(class_names(files, self.image_format), self.classes)
+        return self if "test" in given else dataclasses.replace(self, test=0.0), []
+
+    def read(self, partition: ImagePartition | ValidationPartition) -> Iterator[Chunk]:
+        """Yield the images of one partition in chunks; those of a `ValidationPartition` are of the validation part."""
+        if not isinstance(partition, ValidationPartition):
+            yield from super().read(partition)
+            return
+        inner: ImagePartition = partition.partition
+        if inner.source_format == "csv":  # the name of the file does not count
+            inner = dataclasses.replace(inner, part=UNKNOWN)
+        for table, stats in read(inner, dataclasses.replace(self.image_format, test=0.0)):
+            if stats["assigned"]:
+                validation_parts(table.column("part").to_numpy(), inner.name)
+            parts = pa.array(np.full(table.num_rows, VALIDATION, np.int8))
+            none = [0] * len(self.classes)
+            counts = {"counts": [none, none, np.sum(stats["counts"], 0).tolist()], "assigned": 0, "validates": True}
+            yield Chunk(
+                table.set_column(table.column_names.index("part"), "part", parts),
+                {**stats, **counts, "first_unassigned": None},
+            )
 
     def validate_stats(self, stats: list[Stats]) -> None:
         """Validate the statistics of all chunks.

@@ -20,7 +20,7 @@ class ImageSettings:
         target: value to predict: the "label", or the "image" itself for an autoencoder.
         val: share or number of the images outside the test part to validate on.
         val_selection: selection of the validation images: "hash" by a checksum of the pixels, which keeps equal images
-            together, or the "first" or "last" images.
+            together, "stratified" by the same checksum within each class, or the "first" or "last" images.
         train_samples: number of images to train on; None for all.
         loss: "crossentropy" of the classes or of each pixel, or "mse" of the probabilities or of the pixels.
         class_weight: weights of the training images in the loss by class, such as "no=1,yes=5", or "balanced" for the
@@ -29,7 +29,7 @@ class ImageSettings:
 
     target: Literal["label", "image"] = "label"
     val: str = "0.1"
-    val_selection: Literal["hash", "first", "last"] = "hash"
+    val_selection: Literal["hash", "stratified", "first", "last"] = "hash"
     train_samples: OptionalCount = None
     loss: Literal["crossentropy", "mse"] = "crossentropy"
     class_weight: str | None = None

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 from raysq.data.messages import Message
 from raysq.data.partition_stats import Stats
+from raysq.data.parts import refuse_second_validation
 from raysq.errors import DataError
-from raysq.problems.classes import class_messages, counts_by_part
+from raysq.problems.classes import check_validation_classes, class_messages, counts_by_part
 from raysq.problems.images import duplicates
 from raysq.text.documents import describe_splits
 from raysq.text.fit_vocabulary import SPLIT_NAMES
@@ -36,9 +37,14 @@ def validate(settings: "ImagePreprocessor", stats: list[Stats]) -> None:
         DataError: no images, a single class, no training images, or parts for some of the images only.
     """
     validate_images(stats)
-    total, assigned = _total(stats, "images"), _total(stats, "assigned")
+    own = [chunk for chunk in stats if not chunk.get("validates")]
+    if len(own) < len(stats):
+        if len(own) == 0 or not _total(own, "images"):
+            raise DataError("the source has no images to train on", hint="give another --source")
+        refuse_second_validation(sum(sum(chunk["counts"][2]) for chunk in own), "image")
+    total, assigned = _total(own, "images"), _total(own, "assigned")
     if 0 < assigned < total:
-        first = next(chunk["first_unassigned"] for chunk in stats if chunk["first_unassigned"] is not None)
+        first = next(chunk["first_unassigned"] for chunk in own if chunk["first_unassigned"] is not None)
         raise DataError(
             f"{assigned:,} images lie in a train or a test part and {total - assigned:,} do not, the first is {first}: "
             "put all or none into such parts"
@@ -55,6 +61,10 @@ def validate(settings: "ImagePreprocessor", stats: list[Stats]) -> None:
             f"all {total:,} images are of the test or the validation part, and there are none to train on; add a train "
             "part"
         )
+    of_part = [
+        {name for name, count in zip(settings.classes, counts, strict=True) if count} for counts in _counts(stats)
+    ]
+    check_validation_classes(of_part[2], of_part[0])
 
 
 def summarize(settings: "ImagePreprocessor", stats: list[Stats]) -> Stats:

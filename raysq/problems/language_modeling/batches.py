@@ -14,6 +14,7 @@ from raysq.problems.language_modeling.bigrams import Bigrams
 from raysq.problems.language_modeling.layout import ADDED, gather, layout, packed
 from raysq.problems.language_modeling.settings import END, FIRST, START, UNKNOWN, LanguageModelingSettings
 from raysq.problems.language_modeling.vocabulary import LanguageVocabulary
+from raysq.problems.row_batches import column_weights
 from raysq.problems.splits import SplitRows, split_rows
 
 
@@ -161,6 +162,12 @@ class Positions:
     def layout(self) -> dict[str, np.ndarray]:
         """Arrays that locate this split's examples in the packed ids; see the function `layout`."""
         return layout(self.sentences.begins[self.rows], self.sentences.tokens.lengths[self.rows], self.settings)
+
+    @property
+    def weights(self) -> np.ndarray | None:
+        """Weight of each example, that of its sentence; None where all weigh the same."""
+        weights = column_weights(self.sentences.dataset, self.rows)
+        return None if weights is None else np.repeat(weights, np.diff(self.layout["firsts"]))
 
     @property
     def settings(self) -> LanguageModelingSettings:

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from raysq.data.columns import contiguous_array
 from raysq.data.partition_stats import Stats
+from raysq.data.preprocessor import ValidationPartition
 from raysq.errors import UsageError
 from raysq.text import readers, segment
 from raysq.text.documents import (
@@ -20,6 +21,7 @@ from raysq.text.documents import (
     count_noun,
     describe_damage,
 )
+from raysq.text.fit_vocabulary import text_keys
 from raysq.text.readers import DocumentFormat, DocumentPartition
 from raysq.text.readers import text as plain
 from raysq.text.tokenizer import FILTERS
@@ -89,17 +91,25 @@ class LanguageModelingPreprocessor(_Units, DocumentPreprocessor):
         starts, of_starts = segment.infer_starts(self.unit, self.starts, texts)
         return dataclasses.replace(preprocessor, starts=starts), [*messages, *of_starts]
 
-    def documents(self, partition: DocumentPartition) -> Iterator[tuple[pa.Table, Stats]]:
+    @property
+    def format(self) -> DocumentFormat:
+        """Format of the documents in the raw files."""
+        return dataclasses.replace(super().format, **self.row_columns)
+
+    def documents(self, partition: DocumentPartition | ValidationPartition) -> Iterator[tuple[pa.Table, Stats]]:
         """Yield the units of one partition as tables, with the statistics of each table.
 
-        The tables have the columns `text`, `part`, `id` and `key`.
+        The tables have the columns `text`, `part`, `id` and `key`, and `weight` and `group` where they are named. Units
+        have the weight and the group of their row.
         """
         for table, stats in super().documents(partition):
             units, unit_stats = segment.split(table, stats, self.unit, self.cut, self.starts)
             text = contiguous_array(units.column("text"))
-            keys = segment.keys(text)
+            keys = drawn_by = segment.keys(text)
+            if "group" in units.column_names:
+                drawn_by = text_keys(contiguous_array(units.column("group")))
             given = units.column("part").to_numpy()
-            part = np.where(given >= 0, given, keys < self.test * 2.0**32).astype(np.int8)
+            part = np.where(given >= 0, given, drawn_by < self.test * 2.0**32).astype(np.int8)
             unit_stats["given"] = int((given >= 0).sum())
             units = units.set_column(units.column_names.index("text"), "text", spelled(text, self.level))
             units = units.set_column(units.column_names.index("part"), "part", pa.array(part))
@@ -129,9 +139,9 @@ class LanguageModelingPreprocessor(_Units, DocumentPreprocessor):
 class LanguageModelingPredictionPreprocessor(_Units, DocumentPredictionPreprocessor):
     """Preprocessor of raw texts for prediction: splits plain text into units and keeps table rows whole."""
 
-    def documents(self, partition: DocumentPartition) -> Iterator[tuple[pa.Table, Stats]]:
+    def documents(self, partition: DocumentPartition | ValidationPartition) -> Iterator[tuple[pa.Table, Stats]]:
         """Yield the texts of one partition as tables with `text` and `id`, with the statistics of each table."""
-        plain = partition.kind == "plain"
+        plain = isinstance(partition, DocumentPartition) and partition.kind == "plain"
         for table, stats in super().documents(partition):
             yield segment.split(table, stats, self.unit, starts=self.starts) if plain else (table, stats)
 

@@ -6,7 +6,16 @@ from typing import TYPE_CHECKING, Any
 from raysq.data.messages import Message
 from raysq.data.partition_stats import Stats
 from raysq.errors import DataError
-from raysq.text.documents import count_noun, describe_damage, describe_splits, document_totals, total
+from raysq.text.documents import (
+    count_noun,
+    describe_damage,
+    describe_groups,
+    describe_splits,
+    document_totals,
+    drawn_by,
+    of_source,
+    total,
+)
 
 if TYPE_CHECKING:
     from raysq.problems.language_modeling.preprocessor import LanguageModelingPreprocessor
@@ -20,7 +29,8 @@ def validate(preprocessor: "LanguageModelingPreprocessor", stats: list[Stats]) -
     Raises:
         DataError: there are no words or no unit to train on, or the source gives a part for only some units.
     """
-    unit, count, given = preprocessor.unit, total(stats, "documents"), total(stats, "given")
+    unit, own = preprocessor.unit, of_source(stats)
+    count, given = total(own, "documents"), total(own, "given")
     if 0 < given < count:
         raise DataError(
             f"{given:,} {unit}s say whether they are of the train or the test part and {count - given:,} do not: say "
@@ -58,7 +68,7 @@ def summarize(preprocessor: "LanguageModelingPreprocessor", stats: list[Stats], 
     Returns:
         The data set's report. Its `share` is the requested share of the test part, None if the source gives the parts.
     """
-    given, totals = total(stats, "given"), document_totals(stats)
+    given, totals = total(of_source(stats), "given"), document_totals(stats)
     return {
         "units": totals.pop("documents"),
         **totals,
@@ -73,6 +83,8 @@ def summarize(preprocessor: "LanguageModelingPreprocessor", stats: list[Stats], 
         "share": None if given else preprocessor.test,
         "longest": max(chunk["longest"] for chunk in stats),
         "level": fitted["level"],
+        **({"leaked": fitted["leaked"]} if fitted["leaked"]["count"] else {}),
+        **({"group": preprocessor.group, "ungrouped": total(stats, "ungrouped")} if preprocessor.group else {}),
     }
 
 
@@ -90,11 +102,21 @@ def describe(report: Mapping[str, Any]) -> list[str]:
     if report["share"] is None:
         lines.append(f"{describe_splits(train, test, validation)}, as the source says")
     elif test:
-        lines.append(Message(f"{describe_splits(train, test)} drawn by the texts' checksums", "--test SHARE"))
+        drawn = f"{describe_splits(train, test, validation)} drawn by {drawn_by(report, 'texts')}"
+        lines.append(Message(drawn, "--test SHARE"))
+    elif validation:
+        what = f"no test part: {train:,} {unit}s to train on and {validation:,} to validate on"
+        lines.append(Message(what, "--test SHARE draws one"))
     else:
         why = "" if not report["share"] else f"; {report['share']:g} of them came to none"
         lines.append(
             Message(f"no test part: all {train:,} are for training and validation{why}", "--test SHARE draws one")
+        )
+    lines += describe_groups(report, f"{unit}s")
+    if report.get("leaked"):
+        lines.append(
+            f"{report['leaked']['count']:,} {unit}s of the test or validation part are also in the train part, the "
+            f"first is {report['leaked']['first']}: metrics count what was learned by heart"
         )
     if report["units"] == 1:
         lines.append(_undivided(unit))

@@ -11,7 +11,7 @@ from raysq.data.columns import contiguous_array, count_codes, validate_range
 from raysq.data.dataset import Dataset
 from raysq.errors import DataError, UsageError
 from raysq.problems.class_weights import class_weights, weigh
-from raysq.problems.row_batches import RowBatches
+from raysq.problems.row_batches import RowBatches, column_weights
 from raysq.problems.splits import split_rows
 from raysq.problems.text_classification.bags import bags, document_counts, inverse_frequency
 from raysq.problems.text_classification.ragged import RaggedIds, padded
@@ -74,9 +74,11 @@ class EncodedDocuments:
     def __init__(self, dataset: Dataset, settings: TextClassificationSettings):
         self.dataset = dataset
         self.settings = settings
-        self.split = split_rows(dataset, settings.val, settings.val_selection, settings.train_samples)
-        self.tokens = dataset.ragged("tokens")
         self.labels = dataset.column("label").slice(0, dataset.rows)
+        self.split = split_rows(
+            dataset, settings.val, settings.val_selection, settings.train_samples, labels=self.labels
+        )
+        self.tokens = dataset.ragged("tokens")
         classes = dataset.manifest.report["classes"]
         validate_range(self.labels, 0, len(classes), "class number")
         self.class_weights = class_weights(settings.class_weight, classes, self.priors)
@@ -203,10 +205,11 @@ class Texts(RowBatches[EncodedDocuments]):
 
     @property
     def weights(self) -> np.ndarray | None:
-        """Weight of each training example by its class, or None where all weigh the same."""
+        """Weight of each example, of training examples by their class too; None where all weigh the same."""
+        weights = column_weights(self.data.dataset, self.rows)
         if self.name != "train":
-            return None
-        return weigh(None, self.data.class_weights, self.data.labels[self.rows])
+            return weights
+        return weigh(weights, self.data.class_weights, self.data.labels[self.rows])
 
     def gather(self, indices: Any, arrays: Mapping[str, Any], take: Callable[[Any, Any], Any]) -> tuple[Any, Any]:
         """Build a batch.

@@ -2,4 +2,4 @@
 
 from raysq.text import options
 
-PREPARE = (options.TEXT, options.LABEL, options.TEST, options.LEVEL, options.VECTORS)
+PREPARE = (options.TEXT, options.LABEL, *options.ROWS, options.TEST, options.LEVEL, options.VECTORS)

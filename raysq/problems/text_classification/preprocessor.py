@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from raysq.data.partition_stats import Stats
+from raysq.data.preprocessor import ValidationPartition
 from raysq.data.sources import file_checksum
 from raysq.text.documents import DocumentPreprocessor
 from raysq.text.readers import DocumentFormat, DocumentPartition, words_of
@@ -46,7 +47,7 @@ class TextClassificationPreprocessor(DocumentPreprocessor):
     @property
     def format(self) -> DocumentFormat:
         """Format of the documents in the raw files."""
-        return DocumentFormat(self.text, self.label, self.headers, **self.csv_settings())
+        return DocumentFormat(self.text, self.label, self.headers, **self.row_columns, **self.csv_settings())
 
     def to_config(self) -> dict[str, Any]:
         """Return the settings for the manifest and the fingerprint, without the folders of this machine."""
@@ -71,7 +72,7 @@ class TextClassificationPreprocessor(DocumentPreprocessor):
             preprocessor = dataclasses.replace(preprocessor, words_sha256=digest)
         return preprocessor, messages
 
-    def documents(self, partition: DocumentPartition) -> Iterator[tuple[pa.Table, Stats]]:
+    def documents(self, partition: DocumentPartition | ValidationPartition) -> Iterator[tuple[pa.Table, Stats]]:
         """Yield the documents of one partition as tables, with the statistics of each table."""
         for table, stats in super().documents(partition):
             yield _drop_incomplete(table, stats) if self.missing == "drop" else (table, stats)

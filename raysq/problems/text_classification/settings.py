@@ -39,8 +39,9 @@ class TextClassificationSettings:
         vocabulary: "train" ranks words by their count in the training documents only, "prepared" uses the ranks of
             the prepared vocabulary, such as a published word index.
         val: validation share of the documents outside of the test part, such as "0.2", or a number of documents.
-        val_selection: selection of the validation documents: "hash" by a checksum of the text, so that equal texts stay
-            together, or the "first" or "last" rows.
+        val_selection: selection of the validation documents: "hash" by a checksum of the text or of the group, so that
+            equal texts or groups stay together, "stratified" by the same checksum within each class, or the "first" or
+            "last" rows.
         train_samples: number of documents to train on; None for all.
         loss: "crossentropy", or "mse" (squared error of the probabilities) for an exercise.
         class_weight: weights of the training documents in the loss by class, such as "no=1,yes=5", or "balanced" for
@@ -65,7 +66,7 @@ class TextClassificationSettings:
     hashing: Annotated[int, Range(least=0, most=2**31 - 1)] = 0
     vocabulary: Literal["train", "prepared"] = "train"
     val: str = "0.2"
-    val_selection: Literal["hash", "first", "last"] = "hash"
+    val_selection: Literal["hash", "stratified", "first", "last"] = "hash"
     train_samples: OptionalCount = None
     loss: Literal["crossentropy", "mse"] = "crossentropy"
     class_weight: str | None = None

@@ -6,8 +6,18 @@ from typing import TYPE_CHECKING, Any
 from raysq.data.messages import Message
 from raysq.data.partition_stats import Stats
 from raysq.errors import DataError
-from raysq.problems.classes import class_messages, counts_by_part
-from raysq.text.documents import count_noun, describe_damage, describe_splits, document_totals, name_some, total
+from raysq.problems.classes import check_validation_classes, class_messages, counts_by_part
+from raysq.text.documents import (
+    count_noun,
+    describe_damage,
+    describe_groups,
+    describe_splits,
+    document_totals,
+    drawn_by,
+    name_some,
+    of_source,
+    total,
+)
 
 if TYPE_CHECKING:
     from raysq.problems.text_classification.preprocessor import TextClassificationPreprocessor
@@ -39,12 +49,13 @@ def validate(preprocessor: "TextClassificationPreprocessor", stats: list[Stats])
             f"none of the {total(stats, 'documents'):,} documents has {words}: all is filtered out",
             hint="--text names another column, --set filters=... other filters",
         )
-    assigned = total(stats, "assigned")
-    if 0 < assigned < total(stats, "documents"):
-        first = next(chunk["first_unassigned"] for chunk in stats if chunk["first_unassigned"] is not None)
+    own = of_source(stats)
+    assigned = total(own, "assigned")
+    if 0 < assigned < total(own, "documents"):
+        first = next(chunk["first_unassigned"] for chunk in own if chunk["first_unassigned"] is not None)
         raise DataError(
             f"{assigned:,} documents say whether they are of the train or the test part and "
-            f"{total(stats, 'documents') - assigned:,} do not, the first is {first}: say it of all or of none"
+            f"{total(own, 'documents') - assigned:,} do not, the first is {first}: say it of all or of none"
         )
     classes = sorted({name for chunk in stats for name in chunk["labels"]})
     if len(classes) == 1:
@@ -59,6 +70,10 @@ def validate(preprocessor: "TextClassificationPreprocessor", stats: list[Stats])
             f"all {total(stats, 'documents'):,} documents are of the test or the validation part, and there are none "
             "to train on; give those of the train part too"
         )
+    check_validation_classes(
+        {name for chunk in stats for name, count in zip(chunk["labels"], chunk["counts"][2], strict=True) if count},
+        train,
+    )
     if len(train) == 1:
         share = (
             "give other documents" if assigned else f"--set test=SHARE sets a smaller one than {preprocessor.test:g}"
@@ -76,7 +91,7 @@ def summarize(preprocessor: "TextClassificationPreprocessor", stats: list[Stats]
     Returns:
         The data set's report. Its `share` is the requested share of the test part, None if the source gives the parts.
     """
-    test, assigned = sum(fitted["counts"]["test"]), total(stats, "assigned")
+    test, assigned = sum(fitted["counts"]["test"]), total(of_source(stats), "assigned")
     parts = "none" if not test else "given" if assigned else "drawn"
     return {
         "classes": fitted["classes"],
@@ -93,6 +108,8 @@ def summarize(preprocessor: "TextClassificationPreprocessor", stats: list[Stats]
         "contradictions": fitted["contradictions"],
         "leaked": fitted["leaked"],
         "vectors": fitted["vectors"],
+        **({"ungrouped": total(stats, "ungrouped")} if preprocessor.group else {}),
+        **({"group": preprocessor.group} if preprocessor.group else {}),
     }
 
 
@@ -108,9 +125,9 @@ def describe(report: Mapping[str, Any]) -> list[str]:
     elif report["parts"] == "given":
         lines.append(f"{describe_splits(sum(train), sum(test), sum(validation))}, as the source says")
     else:
-        lines.append(
-            Message(f"{describe_splits(sum(train), sum(test))} drawn by the texts' checksums", "--set test=SHARE")
-        )
+        drawn = f"{describe_splits(sum(train), sum(test), sum(validation))} drawn by {drawn_by(report, 'texts')}"
+        lines.append(Message(drawn, "--set test=SHARE"))
+    lines += describe_groups(report, "documents")
     lines += _describe_labels(names, totals)
     lines += class_messages(names, train, test, validation, "document")
     if report["empty"]:

@@ -44,6 +44,12 @@ class Pairs:
         return int(self._firsts[-1]) if self._by_word else len(self.rows)
 
     @property
+    def weights(self) -> np.ndarray | None:
+        """Weight of each example, that of its pair; None where all weigh the same."""
+        weights = self.corpus.weights(self.rows)
+        return weights if weights is None or not self._by_word else np.repeat(weights, np.diff(self._firsts))
+
+    @property
     def nbytes(self) -> int:
         """Bytes of `arrays` on a device."""
         own = self.rows.nbytes + (self._firsts.nbytes + 4 * len(self) if self._by_word else 0)

@@ -6,6 +6,7 @@ import numpy as np
 
 from raysq.data.columns import count_codes
 from raysq.data.dataset import Dataset
+from raysq.problems.row_batches import column_weights
 from raysq.problems.translation.dictionary import Dictionary, fit_dictionary
 from raysq.problems.translation.settings import TranslationSettings
 from raysq.problems.translation.split_pairs import split_pairs
@@ -109,6 +110,7 @@ class ParallelCorpus:
 
     def __init__(self, dataset: Dataset, settings: TranslationSettings) -> None:
         self.settings = settings
+        self._dataset = dataset
         self.split = split_pairs(dataset, settings.val, settings.train_pairs)
         training = np.zeros(dataset.rows, bool)
         training[self.split.train] = True
@@ -144,6 +146,10 @@ class ParallelCorpus:
         rows = evenly_spaced(self.split.train, _DICTIONARY)
         source, target = (side.encode_rows(rows, _UNLIMITED, end_token=False) for side in (self.source, self.target))
         return fit_dictionary(*source, *target, self.source.vocabulary.size, self.target.vocabulary.size)
+
+    def weights(self, rows: np.ndarray) -> np.ndarray | None:
+        """Return the weight of each pair in the loss, or None where all weigh the same."""
+        return column_weights(self._dataset, rows)
 
     def target_lengths(self, rows: np.ndarray) -> np.ndarray:
         """Return the number of words in y of each pair, end token included, int64."""

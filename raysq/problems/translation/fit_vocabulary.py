@@ -15,7 +15,9 @@ import pyarrow.compute as pc
 
 from raysq.data.columns import contiguous_array
 from raysq.data.partition_stats import ChunkRecord, PartitionStats, Slice, Stats
+from raysq.data.parts import heaviest
 from raysq.data.preprocessor import Chunk, Transform
+from raysq.text.fit_vocabulary import CONTENT, check_groups, text_keys
 from raysq.text.scratch import VocabularyFit, number_words, words_table
 from raysq.text.vocabulary import tally
 
@@ -47,10 +49,18 @@ def tokenize_chunk(preprocessor: "TranslationPreprocessor", table: pa.Table, sta
     lengths = [np.diff(offsets) for _, offsets, _ in sides]
     complete = (lengths[0] > 0) & (lengths[1] > 0)
     texts = {side: table.column(side).filter(pa.array(complete)).combine_chunks() for side in SIDES}
-    keys = _keys(texts["source"])
+    keys = content = _keys(texts["source"])
+    of_columns, stored = Stats(), {}
+    if "group" in table.column_names:
+        groups = table.column("group").filter(pa.array(complete)).combine_chunks()
+        keys, stored[CONTENT] = text_keys(groups), pa.array(content)
+        of_columns["ungrouped"] = pc.sum(pc.equal(groups, "")).as_py() or 0
     assigned = table.column("part").to_numpy()[complete]
     drawn = (keys < preprocessor.test * 2.0**32).astype(np.int8)
     part = np.where(assigned >= 0, assigned, drawn).astype(np.int8)
+    if "weight" in table.column_names:
+        stored["weight"] = table.column("weight").filter(pa.array(complete)).combine_chunks()
+        of_columns["heaviest"] = heaviest(stored["weight"].to_numpy(), part)
     training = complete.copy()
     training[complete] = part == 0
     columns: dict[str, Any] = {}
@@ -62,10 +72,12 @@ def tokenize_chunk(preprocessor: "TranslationPreprocessor", table: pa.Table, sta
         columns[f"{side}_tokens"] = pa.LargeListArray.from_arrays(pa.array(offsets), pa.array(codes))
         words_by_side[f"{side}.words"] = words_table(words, counts, first)
     complete_ids = ids.filter(pa.array(complete)).combine_chunks()
-    columns |= {"part": pa.array(part), "key": pa.array(keys), "id": complete_ids, **texts}
+    columns |= {"part": pa.array(part), "key": pa.array(keys), "id": complete_ids, **texts, **stored}
     lengths = [side[complete] for side in lengths]
     chunk_stats = {
         "pairs": stats["pairs"],
+        **({"validates": True} if stats.get("validates") else {}),
+        **of_columns,
         **{name: _named(stats[name]) for name in ("undecodable", "uneven")},
         "empty": _named(ids.filter(pa.array(~complete)).to_pylist()),
         "rows": len(part),
@@ -101,8 +113,11 @@ def fit_vocabularies(
     extras = {f"{side}_vocabulary": vocabulary.finish(scratch) for side, vocabulary in vocabularies.items()}
     summary: Stats = {
         "words": [extras[f"{side}_vocabulary"].num_rows for side in SIDES],
-        "shared": _shared(chunks),
+        "shared": _shared(chunks, 1),
+        "shared_validation": _shared(chunks, 2),
     }
+    if preprocessor.group is not None:
+        check_groups(preprocessor.group, chunks)
     return Transform(PairWordNumbers(scratch), extras=extras, summary=summary)
 
 
@@ -115,22 +130,24 @@ class PairWordNumbers:
     def __call__(self, slices: list[Slice]) -> pa.Table:
         tables = [part.read() for part in slices]
         names = [f"{side}_tokens" for side in SIDES]
-        rows = pa.concat_tables(table.drop_columns(names) for table in tables)
+        dropped = [*names, *(name for name in tables[0].column_names if name == CONTENT)]
+        rows = pa.concat_tables(table.drop_columns(dropped) for table in tables)
         for position, (side, name) in enumerate(zip(SIDES, names, strict=True)):
             lists = [contiguous_array(table.column(name)) for table in tables]
             rows = rows.add_column(position, name, number_words(self.scratch, slices, lists, f"{side}."))
         return rows
 
 
-def _shared(chunks: list[ChunkRecord]) -> int:
-    """Return the number of test pairs whose source sentence also occurs in the train part."""
-    train, test = [np.empty(0, np.uint32)], [np.empty(0, np.uint32)]
+def _shared(chunks: list[ChunkRecord], number: int) -> int:
+    """Return the number of pairs of a part whose source sentence also occurs in the train part."""
+    train, others = [np.empty(0, np.uint32)], [np.empty(0, np.uint32)]
     for chunk in chunks:
         table = chunk.read()
-        keys, part = table.column("key").to_numpy(), table.column("part").to_numpy()
+        keys = table.column(CONTENT if CONTENT in table.column_names else "key").to_numpy()
+        part = table.column("part").to_numpy()
         train.append(keys[part == 0])
-        test.append(keys[part == 1])
-    return int(np.isin(np.concatenate(test), np.concatenate(train)).sum())
+        others.append(keys[part == number])
+    return int(np.isin(np.concatenate(others), np.concatenate(train)).sum())
 
 
 def _named(ids: list[str]) -> Stats:

@@ -11,5 +11,6 @@ PREPARE = (
         setting="source",
     ),
     Option("--to", "SIDE", "Target sentences, as for --from.", setting="target"),
+    *options.ROWS,
     options.TEST,
 )

@@ -1,7 +1,7 @@
 """Preprocessors of translation: from raw sentence pairs to word codes of two vocabularies."""
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -11,7 +11,8 @@ import pyarrow.compute as pc
 
 from raysq.data.messages import Message
 from raysq.data.partition_stats import PartitionStats, Stats
-from raysq.data.preprocessor import Chunk, Preprocessor, Transform
+from raysq.data.parts import UNKNOWN, validation_parts
+from raysq.data.preprocessor import Chunk, Preprocessor, Transform, ValidationPartition
 from raysq.data.readers.csv.format import CsvFormat
 from raysq.data.readers.limits import Limits
 from raysq.errors import DataError, UsageError
@@ -31,7 +32,14 @@ from raysq.text.documents import count_noun, describe_damage
 from raysq.text.readers import DocumentFormat
 from raysq.text.readers import partition as partition_documents
 from raysq.text.readers import read as read_documents
+from raysq.text.readers.infer import refuse_columns
 from raysq.text.readers.sniff import head, is_csv
+
+_KINDS = {
+    "aligned": "two files, line by line",
+    "tabbed": "lines with tabs",
+    "table": "the columns of a table",
+}
 
 
 @dataclass(frozen=True)
@@ -50,6 +58,10 @@ class TranslationPreprocessor(CsvFormat, Preprocessor):
         test: share of pairs drawn for the test part where the source specifies no parts; 0 for none. The draw uses a
             checksum of the source sentence, so equal source sentences stay in the same part.
         layout: how the files hold the pairs; inferred when "find".
+        split_column: column of a table that says train, val or test for each pair. Inferred where it is None.
+        weight: column of a table with the weight of each pair in the loss, or None.
+        group: column of a table whose equal values stay in one split, such as a document; None to keep equal source
+            sentences together.
 
     The other settings are those of `CsvFormat`. Bytes outside the encoding are replaced, and the pairs that have them
     are counted and named.
@@ -64,7 +76,11 @@ class TranslationPreprocessor(CsvFormat, Preprocessor):
     normalize: Literal["NFC", "none"] = "NFC"
     test: float = 0.1
     layout: Literal["find", "aligned", "tabbed", "named", "table"] = "find"
+    split_column: str | None = None
+    weight: str | None = None
+    group: str | None = None
 
+    later: ClassVar[tuple[str, ...]] = ("split_column", "weight", "group")
     version: ClassVar[int] = 3
     zip_member: ClassVar[str | None] = ".csv"
     shard_rows: ClassVar[int] = 65536
@@ -84,7 +100,8 @@ class TranslationPreprocessor(CsvFormat, Preprocessor):
     @property
     def document_format(self) -> DocumentFormat:
         """Settings for reading tables."""
-        return DocumentFormat(self.source, self.target, **self.csv_settings())
+        row_columns: dict[str, Any] = {"split_column": self.split_column, "weight": self.weight, "group": self.group}
+        return DocumentFormat(self.source, self.target, **row_columns, **self.csv_settings())
 
     @property
     def languages(self) -> tuple[Language, Language]:
@@ -108,6 +125,8 @@ class TranslationPreprocessor(CsvFormat, Preprocessor):
             DataError: if a setting cannot be inferred; the message names the option to give.
         """
         layout = infer_layout(files, self.source, self.target, self.document_format)
+        if layout.kind != "table":
+            refuse_columns(files[0].name, self.document_format)
         if layout.kind != "table" or not is_csv(files[0]):
             # Tabbed lines are never parsed for quotes, so quoting=none agrees with them.
             as_set = ("quoting",) if layout.kind == "tabbed" and self.quoting == "none" else ()
@@ -133,6 +152,20 @@ class TranslationPreprocessor(CsvFormat, Preprocessor):
                 messages.append(message)
         return settings, messages
 
+    def with_validation(self, files: list[Path], given: Collection[str]) -> "tuple[TranslationPreprocessor, list[str]]":
+        """Return the settings for pairs beside which others validate, without a test part unless its share was given.
+
+        Raises:
+            DataError: the files hold pairs in another way, or in other columns.
+        """
+        layout = infer_layout(files, self.source, self.target, self.document_format)
+        if layout.kind != self._layout().kind:
+            raise DataError(
+                f"{files[0].name} of --validation holds pairs as {_KINDS[layout.kind]}, and the source as "
+                f"{_KINDS[self._layout().kind]}: bring both to one form"
+            )
+        return self if "test" in given else dataclasses.replace(self, test=0.0), []
+
     def partition(self, files: list[Path]) -> list[Any]:
         """Return the partitions of the files.
 
@@ -151,13 +184,23 @@ class TranslationPreprocessor(CsvFormat, Preprocessor):
         return list(partition_documents(files, self.document_format))
 
     def pairs(self, partition: Any) -> Iterator[tuple[pa.Table, Stats]]:
-        """Yield tables with the pairs of one partition (`source`, `target`, `part` and `id`), with their statistics."""
+        """Yield tables with the pairs of one partition, with their statistics.
+
+        The columns are `source`, `target`, `part` and `id`, and `weight` and `group` where they are named.
+        """
+        if isinstance(partition, ValidationPartition):
+            inner = dataclasses.replace(partition.partition, part=UNKNOWN)  # the name of a file does not count
+            for table, stats in self.pairs(inner):
+                parts = pa.array(validation_parts(table.column("part").to_numpy(), inner.name))
+                yield table.set_column(table.column_names.index("part"), "part", parts), {**stats, "validates": True}
+            return
         if isinstance(partition, LinePartition):
             yield from read_pairs(partition, self.csv)
             return
         for table, stats in read_documents(partition, self.document_format):
             columns = {"source": table["text"], "target": pc.fill_null(table["label"], "")}
-            pairs = pa.table({**columns, "part": table["part"], "id": table["id"]})
+            others = [name for name in ("part", "id", "weight", "group") if name in table.column_names]
+            pairs = pa.table({**columns, **{name: table[name] for name in others}})
             yield pairs, {"pairs": stats["documents"], "undecodable": stats["undecodable"], "uneven": []}
 
     def read(self, partition: Any) -> Iterator[Chunk]:

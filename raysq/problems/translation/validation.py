@@ -5,8 +5,18 @@ from typing import TYPE_CHECKING, Any
 
 from raysq.data.messages import Message
 from raysq.data.partition_stats import Stats
+from raysq.data.parts import refuse_second_validation, require_weight
 from raysq.errors import DataError
-from raysq.text.documents import count_noun, describe_damage, join_named, name_some, total
+from raysq.text.documents import (
+    count_noun,
+    describe_damage,
+    describe_groups,
+    drawn_by,
+    join_named,
+    name_some,
+    of_source,
+    total,
+)
 
 if TYPE_CHECKING:
     from raysq.problems.translation.preprocessor import TranslationPreprocessor
@@ -32,6 +42,14 @@ def validate(preprocessor: "TranslationPreprocessor", stats: list[Stats]) -> Non
             if pairs
             else "the source has no pairs"
         )
+    own = of_source(stats)
+    if len(own) < len(stats):
+        if not total(own, "rows"):
+            raise DataError("the source has no pairs to train on")
+        refuse_second_validation(sum(chunk["parts"][2] for chunk in own), "pair")
+    if preprocessor.weight is not None:
+        require_weight(max(chunk.get("heaviest", 0) for chunk in stats), preprocessor.weight)
+    rows, assigned = total(own, "rows"), total(own, "assigned")
     if 0 < assigned < rows:
         raise DataError(
             f"{assigned:,} pairs say whether they are of the train, validation or test part and {rows - assigned:,} do "
@@ -58,7 +76,7 @@ def summarize(preprocessor: "TranslationPreprocessor", stats: list[Stats], summa
         summary: the summary of the fit: `words` (sizes of the vocabularies) and `shared`.
     """
     parts = [sum(chunk["parts"][number] for chunk in stats) for number in range(len(_PARTS))]
-    assigned = total(stats, "assigned")
+    assigned = total(of_source(stats), "assigned")
     return {
         **pair_totals(stats),
         "empty": name_some(stats, "empty"),
@@ -71,6 +89,8 @@ def summarize(preprocessor: "TranslationPreprocessor", stats: list[Stats], summa
         "words": list(summary["words"]),
         "levels": [preprocessor.source_level, preprocessor.target_level],
         "shared": summary["shared"],
+        **({"shared_validation": summary["shared_validation"]} if summary["shared_validation"] else {}),
+        **({"group": preprocessor.group, "ungrouped": total(stats, "ungrouped")} if preprocessor.group else {}),
     }
 
 
@@ -87,9 +107,10 @@ def describe(report: Mapping[str, Any]) -> list[str]:
     if not report["drawn"]:
         lines = [f"{pairs}as the files say"]
     elif parts["test"]:
-        lines = [Message(f"{pairs}drawn by the source sentences' checksums", "--set test=SHARE")]
+        lines = [Message(f"{pairs}drawn by {drawn_by(report, 'source sentences')}", "--set test=SHARE")]
     else:
         lines = [Message(f"{pairs}no test part", "--set test=SHARE draws one")]
+    lines += describe_groups(report, "pairs")
     if report["empty"]["count"]:
         lines.append(
             f"{count_noun(report['empty']['count'], 'pair lacks', 'pairs lack')} words on a side and "
@@ -121,4 +142,7 @@ def describe(report: Mapping[str, Any]) -> list[str]:
             f"{count_noun(report['shared'], 'test pair has a source sentence', 'test pairs have source sentences')} "
             "that the train part has too: results on them tell little"
         )
+    if validation := report.get("shared_validation"):
+        has = count_noun(validation, "validation pair has a source sentence", "validation pairs have source sentences")
+        lines.append(f"{has} that the train part has too: the best epoch may be one that learned them by heart")
     return lines

@@ -9,7 +9,8 @@ import pyarrow as pa
 
 from raysq.data.messages import Message
 from raysq.data.partition_stats import Stats
-from raysq.errors import DataError
+from raysq.data.preprocessor import ValidationPartition
+from raysq.errors import DataError, UsageError
 from raysq.text.documents import (
     DocumentPredictionPreprocessor,
     DocumentPreprocessor,
@@ -17,6 +18,7 @@ from raysq.text.documents import (
     describe_damage,
     describe_splits,
     document_totals,
+    of_source,
     total,
 )
 from raysq.text.readers import SUFFIXES, DocumentPartition, text
@@ -54,6 +56,15 @@ class WordVectorsPreprocessor(DocumentPreprocessor):
     vocabulary_from: ClassVar[Literal["train", "all"]] = "train"
     vectors: ClassVar[str | None] = None
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.weight is not None or self.group is not None:
+            name, why = ("weight", "weigh") if self.weight is not None else ("group", "keep together")
+            raise UsageError(
+                f"setting {name}: word vectors learn from the words of all texts in one stream, which has no rows to "
+                f"{why}: leave it out"
+            )
+
     def infer_from_texts(self, texts: list[str]) -> tuple[Self, list[str]]:
         """Infer `starts` and the settings of `DocumentPreprocessor` from the first texts.
 
@@ -64,10 +75,10 @@ class WordVectorsPreprocessor(DocumentPreprocessor):
         starts, start_messages = infer_starts(self.unit, self.starts, texts)
         return dataclasses.replace(settings, starts=starts), [*messages, *start_messages]
 
-    def documents(self, partition: DocumentPartition) -> Iterator[tuple[pa.Table, Stats]]:
+    def documents(self, partition: DocumentPartition | ValidationPartition) -> Iterator[tuple[pa.Table, Stats]]:
         """Yield tables with the texts of one partition, and the statistics of each."""
         for table, stats in super().documents(partition):
-            if self.parts == "join":
+            if self.parts == "join" and not stats.get("validates"):
                 unassigned = pa.array([-1] * table.num_rows, pa.int8())
                 table = table.set_column(table.column_names.index("part"), "part", unassigned)
             if self.unit != "document" and "text" in table.column_names:
@@ -81,9 +92,10 @@ class WordVectorsPreprocessor(DocumentPreprocessor):
             DataError: if there are no texts or words, there are none to train on, or only some texts specify a part.
         """
         super().validate_stats(stats)
-        texts, assigned = total(stats, "documents"), total(stats, "assigned")
+        own = of_source(stats)
+        texts, assigned = total(own, "documents"), total(own, "assigned")
         if 0 < assigned < texts:
-            first = next(chunk["first_unassigned"] for chunk in stats if chunk["first_unassigned"] is not None)
+            first = next(chunk["first_unassigned"] for chunk in own if chunk["first_unassigned"] is not None)
             raise DataError(
                 f"{assigned:,} texts say whether they are of the train or the test part and {texts - assigned:,} do "
                 f"not, the first is {first}",

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from raysq.config import join_names, nearest_name
 from raysq.data.partition_stats import Stats
+from raysq.data.parts import row_weights
 from raysq.data.readers.csv.sniff import column_by_number
 from raysq.errors import DataError
 from raysq.text.readers.format import DocumentFormat, DocumentPartition, TextColumns
@@ -42,34 +43,43 @@ def select_columns(name: str, head: Head, format: DocumentFormat) -> TextColumns
     Raises:
         DataError: a specified column does not exist (the message suggests the nearest name), or none can be inferred.
     """
-    text, label = (
-        None if column is None else column_named(column, list(head)) for column in (format.text, format.label)
+    text, label, split, weight, group = (
+        None if column is None else column_named(column, list(head))
+        for column in (format.text, format.label, format.split_column, format.weight, format.group)
     )
-    for option, column in (("--text", text), ("--label", label)):
-        if column is not None and column not in head and (option == "--text" or format.labels):
+    named = {"--text": text, "--label": label, "--split-column": split, "--weight": weight, "--group": group}
+    for option, column in named.items():
+        if column is not None and column not in head and (option != "--label" or format.labels):
             raise DataError(
                 f"{name} has no column {column!r} ({nearest_name(column, head)})", hint=f"{option} names another"
             )
+    others = [column for column in (split, weight, group) if column is not None]
+    for option, column in named.items():
+        twice = next((other for other, same in named.items() if same == column and other != option), None)
+        if column in others and twice is not None:
+            raise DataError(f"{name}: column {column!r} is named by {option} and by {twice}: leave it out of one")
     strings = [column for column, values in head.items() if _is_text(values)]
-    text = text or usual(TEXT, [column for column in strings if column != label])
+    text = text or usual(TEXT, [column for column in strings if column not in (label, *others)])
     label = label if label in head else None
     if label is None and format.labels:
-        label = usual(LABEL, [column for column in head if column != text])
+        label = usual(LABEL, [column for column in head if column not in (text, *others)])
     if text is None:
-        left = [column for column in strings if column != label and _part_of(head, column) is None]
+        left = [column for column in strings if column not in (label, *others) and _part_of(head, column) is None]
         if not left:
             raise DataError(
                 f"{name} has no column of text; it has {join_names(list(head))}", hint="--text NAME names one"
             )
         text = max(left, key=lambda column: _mean_length(head[column]))
-    part = next((column for column in head if column not in (text, label) and _part_of(head, column)), None)
+    part = split or next(
+        (column for column in head if column not in (text, label, *others) and _part_of(head, column)), None
+    )
     if label is None and format.labels:
-        label = _few_values(name, head, (text, part))
+        label = _few_values(name, head, (text, part, *others))
         if label in head[label]:  # a column name that is also a value shows that the file has no header
             raise nameless(name, head)
     if text == label:
         raise DataError(f"{name}: column {text!r} cannot be both the text and the label")
-    return TextColumns(text, label, part, tuple(head))
+    return TextColumns(text, label, part, tuple(head), weight, group)
 
 
 def documents(read: Read, partition: DocumentPartition, format: DocumentFormat) -> tuple[pa.Table, Stats]:
@@ -78,7 +88,7 @@ def documents(read: Read, partition: DocumentPartition, format: DocumentFormat) 
     columns = dict(zip(partition.columns.wanted, read.columns, strict=True))
     ids = numbered(partition.name, read.numbers)
     label, part = partition.columns.label, partition.columns.part
-    return table(
+    rows, stats = table(
         columns[partition.columns.text],
         as_labels(columns[label], f"{partition.name}: column {label!r}", format.encoding)
         if label is not None
@@ -87,6 +97,12 @@ def documents(read: Read, partition: DocumentPartition, format: DocumentFormat) 
         ids,
         format,
     )
+    if (weight := partition.columns.weight) is not None:
+        rows = rows.append_column("weight", pa.array(row_weights(columns[weight], ids, weight)))
+    if (group := partition.columns.group) is not None:
+        where = f"{partition.name}: column {group!r}"
+        rows = rows.append_column("group", as_labels(columns[group], where, format.encoding, "--group").fill_null(""))
+    return rows, stats
 
 
 def column_named(name: str, columns: Sequence[str]) -> str:

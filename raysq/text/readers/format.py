@@ -33,6 +33,9 @@ class DocumentFormat(CsvFormat):
             is kept whole.
         labels: whether documents must have labels. If false, as for predictions, a file or folder may lack them.
         one_document: whether a plain text file is one document. By default each paragraph is one.
+        split_column: name of the column that assigns rows to splits. Inferred when None.
+        weight: name of the column of weights, or None.
+        group: name of the column of groups, or None.
 
     The other fields are those of `CsvFormat`. The encoding applies to all files; in Parquet only to text that is stored
     as bytes. Invalid bytes are replaced and reported.
@@ -43,6 +46,9 @@ class DocumentFormat(CsvFormat):
     headers: Literal["keep", "drop"] = "keep"
     labels: bool = True
     one_document: bool = False
+    split_column: str | None = None
+    weight: str | None = None
+    group: str | None = None
 
     def __post_init__(self) -> None:
         self.validate()
@@ -55,17 +61,21 @@ class TextColumns:
     Attributes:
         part: name of the column that assigns rows to the train, test or validation split, or None.
         names: all columns of the file. A nested column is named after its object, a dot and its own name.
+        weight: name of the column of weights, or None.
+        group: name of the column of groups, or None.
     """
 
     text: str
     label: str | None
     part: str | None
     names: tuple[str, ...]
+    weight: str | None = None
+    group: str | None = None
 
     @property
     def wanted(self) -> list[str]:
         """Names of the columns to read."""
-        return [name for name in (self.text, self.label, self.part) if name is not None]
+        return [n for n in (self.text, self.label, self.part, self.weight, self.group) if n is not None]
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from raysq.data.filetree import named_files, walk_tree
 from raysq.data.messages import Message
-from raysq.errors import DataError
+from raysq.errors import DataError, UsageError
 from raysq.text.readers import classes, imdb_npz, sniff, text
 from raysq.text.readers.columns import columns_of
 from raysq.text.readers.format import DocumentFormat
@@ -40,6 +40,8 @@ def infer(files: Sequence[Path], format: DocumentFormat) -> InferredDocuments:
     """
     labels, bare = format.labels, replace(format, text=None, label=None, delimiter=None)
     kind = sort_of(files)
+    if kind != "table":
+        refuse_columns(files[0].name, format)
     if kind == "npz":
         indexed = imdb_npz.words_of(files) is not None
         words = imdb_npz.INDEX if indexed else f"no {imdb_npz.INDEX} beside it, so that words are numbers"
@@ -61,6 +63,19 @@ def infer(files: Sequence[Path], format: DocumentFormat) -> InferredDocuments:
                 messages.append(f"folders without files: {named_files(contents.empty)}")
         return InferredDocuments(bare, messages, contents.layout.name)
     return _table(files, format)
+
+
+def refuse_columns(name: str, format: DocumentFormat) -> None:
+    """Raise UsageError if columns are named of files that have none."""
+    for option, column in (
+        ("--split-column", format.split_column),
+        ("--weight", format.weight),
+        ("--group", format.group),
+    ):
+        if column is not None:
+            raise UsageError(
+                f"{option} {column} names a column, and {name} has none: give a csv, JSON or Parquet file, or a frame"
+            )
 
 
 def _table(files: Sequence[Path], format: DocumentFormat) -> InferredDocuments:

@@ -57,7 +57,8 @@ def read(partition: DocumentPartition, format: DocumentFormat) -> Iterator[tuple
             if line == 0:
                 block = block.removeprefix(BOM)
             ends = line_ends(block)
-            parsed = _parse_with_arrow(block, ends, partition.columns, line) if is_utf8(encoding) else None
+            plain = is_utf8(encoding) and not (partition.columns.weight or partition.columns.group)
+            parsed = _parse_with_arrow(block, ends, partition.columns, line) if plain else None
             reads = [parsed] if parsed is not None else _parse_lines(block, partition, encoding, line)
             line += len(ends)
             del block, parsed

@@ -118,13 +118,14 @@ def table(
     return pa.table({"text": text, "label": label, "part": part, "id": ids}), stats
 
 
-def as_labels(values: pa.Array, where: str, encoding: str = "utf-8") -> pa.Array:
+def as_labels(values: pa.Array, where: str, encoding: str = "utf-8", option: str = "--label") -> pa.Array:
     """Convert labels to text.
 
     Booleans become true and false, whole numbers lose their decimals, and text is stripped of surrounding white space.
 
     Args:
         values: labels. Bytes are text in `encoding`.
+        option: option that names the column, for the error.
 
     Returns:
         large_string, null where the label is missing or empty.
@@ -137,7 +138,9 @@ def as_labels(values: pa.Array, where: str, encoding: str = "utf-8") -> pa.Array
         values = values.dictionary_decode()
         kind = values.type
     if pa.types.is_nested(kind):
-        raise DataError(f"{where} holds {kind}, not one label for each document", hint="--label names another column")
+        raise DataError(
+            f"{where} holds {kind}, not one {option[2:]} for each document", hint=f"{option} names another column"
+        )
     if pa.types.is_floating(kind):
         values = pc.if_else(pc.is_nan(values), pa.scalar(None, kind), values)
     if pa.types.is_large_binary(kind) or pa.types.is_binary(kind):

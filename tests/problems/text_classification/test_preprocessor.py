@@ -220,17 +220,17 @@ def test_documents_without_a_label_or_a_text_are_dropped_where_that_is_asked(tmp
 
 def test_a_part_with_one_class_is_told(tmp_path):
     rows = [{"text": f"t {row}", "label": "xy"[row % 2], "split": "train"} for row in range(8)]
-    rows += [{"text": f"new {row}", "label": "x", "split": "test"} for row in range(3)]
-    rows += [{"text": f"other {row}", "label": "z", "split": "val"} for row in range(3)]
+    rows += [{"text": f"new {row}", "label": "z", "split": "test"} for row in range(3)]
+    rows += [{"text": f"other {row}", "label": "y", "split": "val"} for row in range(3)]
     dataset = make_dataset(write_jsonl(tmp_path / "x.jsonl", rows), tmp_path / "out", label="label")
     lines = TextClassificationPreprocessor().describe(dataset.manifest.report)
     says_nothing = "accuracy on it says nothing of how well classes are told apart"
-    assert f"the test part has one class only, x: {says_nothing}" in lines
-    assert f"the validation part has one class only, z: {says_nothing}" in lines
+    assert f"the test part has one class only, z: {says_nothing}" in lines
+    assert f"the validation part has one class only, y: {says_nothing}" in lines
     assert "1 class has no document in the train part and cannot be learned: z" in lines
     problem = bind(dataset)
-    assert problem.metadata.single_classes == {"val": "z", "test": "x"}
-    assert f"the test split has one class only, x: {says_nothing}" in problem.describe()
+    assert problem.metadata.single_classes == {"val": "y", "test": "z"}
+    assert f"the test split has one class only, z: {says_nothing}" in problem.describe()
 
 
 @pytest.mark.parametrize(

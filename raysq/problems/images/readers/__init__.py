@@ -11,7 +11,7 @@ validation) and `key` (uint64, checksum of the pixels). `rows.Rows` describes th
 """
 
 from raysq.problems.images.readers.format import SUFFIXES, ImageFormat, ImagePartition
-from raysq.problems.images.readers.infer import Inferred, infer
+from raysq.problems.images.readers.infer import Inferred, class_names, infer
 from raysq.problems.images.readers.partition import partition_files, read
 
-__all__ = ["SUFFIXES", "ImageFormat", "ImagePartition", "Inferred", "infer", "partition_files", "read"]
+__all__ = ["SUFFIXES", "ImageFormat", "ImagePartition", "Inferred", "class_names", "infer", "partition_files", "read"]

@@ -210,6 +210,15 @@ def _label(path: Path, format: ImageFormat, messages: list[str]) -> str:
     return columns.label
 
 
+def class_names(paths: Sequence[Path], format: ImageFormat) -> list[str]:
+    """Return the names of the classes in some files.
+
+    Raises:
+        DataError: the files have no classes.
+    """
+    return _classes(paths, source_format_of(paths, format), format, [])
+
+
 def _classes(paths: Sequence[Path], source_format: SourceFormat, format: ImageFormat, messages: list[str]) -> list[str]:
     """Return the names of the classes, and add messages to `messages`."""
     if source_format in ("npz", "idx", "csv"):
