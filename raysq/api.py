@@ -21,6 +21,7 @@ from raysq.problems.base import Metadata, Problem, ReportModel, RowContext
 from raysq.problems.specs import ArraySpec, BatchSource, InputSpec, ModelSpec, Objective, OutputMetric
 from raysq.report.compare import Comparison, compare
 from raysq.report.page import write_report
+from raysq.serving.serve import Server, serve
 from raysq.tasks import register_task
 from raysq.tasks.prepare import prepare
 from raysq.tasks.task import Source, Task
@@ -53,6 +54,7 @@ __all__ = [
     "ReportModel",
     "RowContext",
     "Run",
+    "Server",
     "Source",
     "Task",
     "Transform",
@@ -70,6 +72,7 @@ __all__ = [
     "register_problem",
     "register_task",
     "runs",
+    "serve",
     "train",
     "translate",
     "translate_file",

@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "raysq"
 LEVELS = (
     {"cli", "__main__"},
     {"api"},
-    {"tuning"},
+    {"tuning", "serving"},
     {"training", "inference", "report"},
     {"tasks"},
     {"problems"},
@@ -24,7 +24,7 @@ LEVELS = (
 )
 LEVEL = {name: number for number, names in enumerate(LEVELS) for name in names}
 # The rooms that import Ray, and those that know strategies of TensorFlow.
-RAY = ("distributed", "training/backends", "tuning", "inference", "cli/doctor.py")
+RAY = ("distributed", "training/backends", "tuning", "serving", "inference", "cli/doctor.py")
 STRATEGIES = ("training",)
 
 

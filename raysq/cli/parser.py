@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Callable
 from typing import Any
 
-from raysq.cli import config, data, generate, neighbors, results, train, translate
+from raysq.cli import config, data, generate, neighbors, results, serve, train, translate
 from raysq.cli.completion import PrintCompletion
 from raysq.cli.intermixed import IntermixedParser
 from raysq.cli.problem_options import add_problem_options
@@ -282,6 +282,10 @@ def parser(requested: str = "") -> argparse.ArgumentParser:
     sub = command("neighbors", neighbors.neighbors, "Show nearest words and analogies, and export word vectors.")
     _add_run(sub)
     neighbors.add(sub)
+    _add_trust(sub)
+
+    sub = command("serve", serve.serve, "Serve runs over HTTP on Ray Serve, with a page for the browser.")
+    serve.add(sub)
     _add_trust(sub)
 
     command("runs", results.runs, "List the runs and searches with their state and best validation loss.")

@@ -47,6 +47,12 @@ def require(run: Run, name: str) -> None:
         raise refusal(run, name, f"runs of {', '.join(tasks.names_with(command.capability))} can")
 
 
+def can(run: Run, name: str) -> bool:
+    """Whether a run supports a command."""
+    command = _command(name)
+    return _has(run, command) and _has_words(run, command)
+
+
 def refusal(run: Run, name: str, why: str) -> UsageError:
     """Return the error for a command that a run does not support, with the commands that it does support.
 
@@ -57,10 +63,10 @@ def refusal(run: Run, name: str, why: str) -> UsageError:
     """
     config = run.config
     refused = _command(name)
-    can = [each.name for each in COMMANDS if each is not refused and _has(run, each) and _has_words(run, each)]
+    supported = [each.name for each in COMMANDS if each is not refused and can(run, each.name)]
     return UsageError(
         f"run {run.name} ({config.task}, model {config.model}) is {config.problem_class.noun} and cannot "
-        f"{refused.action} ({why}); it can: {', '.join(can)}"
+        f"{refused.action} ({why}); it can: {', '.join(supported)}"
     )
 
 

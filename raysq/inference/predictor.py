@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from raysq.data import frames
+from raysq.data.readers.csv.format import CsvFormat
 from raysq.errors import DataError, FormatError, RaysqError, SourceError, UsageError
 from raysq.inference.commands import require, require_finished
 from raysq.inference.neighbors import word_vectors
@@ -59,34 +60,59 @@ class Predictor:
             DataError: if columns are missing, cells cannot be used, or there are too few rows.
             UsageError: if the argument has another type, or is a list of texts and the run takes none.
         """
+        pandas = hasattr(frame, "iloc")
+        if pandas and isinstance(self.problem, TextInput) and not hasattr(frame, "columns"):  # a Series of texts
+            return self.predict(frame.tolist())
+        with for_predict("frames") if isinstance(self.problem, Windowed) else contextlib.nullcontext():
+            predictions = self.predict_table(*self.rows(frame))
+        return predictions.to_pandas() if pandas else predictions
+
+    def rows(self, frame: Any) -> tuple["pa.Table", RowContext | None]:
+        """Return the raw rows of what `predict` takes, and their context, for `predict_table`.
+
+        Rows in memory of one or more series are prepared in the same way as the rows of a file.
+
+        Raises:
+            DataError: as for `predict`.
+            UsageError: as for `predict`.
+        """
         import pyarrow as pa
 
-        pandas = hasattr(frame, "iloc")
+        from raysq.data.pipeline import read_table
+
         takes_texts = isinstance(self.problem, TextInput)
-        if pandas and takes_texts and not hasattr(frame, "columns"):  # a pandas Series of texts
-            return self.predict(frame.tolist())
         if frames.is_frame(frame):
             problem = self.problem
             table = problem.frame_rows(frame) if isinstance(problem, FrameInput) else frames.to_table(frame)
-        elif isinstance(frame, (list, tuple)) and (
-            isinstance(self.problem, TextInput) or all(isinstance(one, str) for one in frame)
-        ):
+        elif isinstance(frame, (list, tuple)) and (takes_texts or all(isinstance(one, str) for one in frame)):
             table = pa.table({texts_column(self.run): _texts(frame)})
         elif isinstance(self.problem, ArrayInput):
             table = self.problem.array_rows(frame)
         else:
             takes = frames.TAKEN + (", or a list of texts" if takes_texts else "")
             raise UsageError(f"predict takes {takes}, received {type(frame).__name__}")
-        predictions = self._predict_series(table) if isinstance(self.problem, Windowed) else self.predict_table(table)
-        return predictions.to_pandas() if pandas else predictions
+        if not isinstance(self.problem, Windowed):
+            return table, None
+        table, report = read_table(self.problem.prediction_preprocessor(), [table])
+        return table, RowContext(report)
 
-    def _predict_series(self, frame: "pa.Table") -> "pa.Table":
-        """Predict for rows in memory of one or more series, prepared in the same way as the rows of a file."""
+    def file_rows(self, path: Path) -> tuple["pa.Table", RowContext]:
+        """Return the raw rows of a file in the format of the run's own source, and their context.
+
+        Raises:
+            DataError: rows cannot be used.
+            SourceError: the file cannot be read.
+        """
         from raysq.data.pipeline import read_table
 
-        with for_predict("frames"):
-            table, report = read_table(self.problem.prediction_preprocessor(), [frame])
-            return self.predict_table(table, RowContext(report))
+        preprocessor = self.problem.prediction_preprocessor()
+        if isinstance(preprocessor, CsvFormat):
+            preprocessor = preprocessor.for_file(path.name, {})
+        inferred = not isinstance(self.problem, Windowed)
+        if inferred:  # infer settings that the run's own source leaves open, such as the text column
+            preprocessor, _ = preprocessor.infer([path])
+        table, report = read_table(preprocessor, [path], inferred=inferred)
+        return table, RowContext(report)
 
     def generate(self, prompt: str = "", **chosen: Any) -> dict[str, Any]:
         """Continue a text; see `raysq.inference.generate.generate` for arguments and result.

@@ -10,6 +10,7 @@ import numpy as np
 
 from raysq.config import Option, make_settings
 from raysq.errors import DataError, UsageError
+from raysq.problems.interface import Input, Interface, Output
 from raysq.problems.specs import BatchSource, InputSpec, ModelSpec, Objective
 from raysq.storage.json_files import check_schema
 
@@ -267,6 +268,10 @@ class Problem(ABC, Generic[S, M]):
             report: report of the preprocessor that read the rows.
         """
         return []
+
+    def interface(self) -> Interface:
+        """Return what the run takes and gives, for `raysq serve`. By default both are rows of unnamed columns."""
+        return Interface(Input("rows"), Output("values"))
 
     @abstractmethod
     def predict(self, model: Any, rows: "pa.Table", context: RowContext | None = None) -> "pa.Table":

@@ -1,4 +1,4 @@
-"""Arrow IPC files (.arrow, and .feather of version 2): record batches, decompressed only if they stay within limits."""
+"""Arrow IPC files (.arrow, and .feather of version 2) and streams: record batches, decompressed within limits only."""
 
 import contextlib
 import struct
@@ -75,6 +75,32 @@ def open_arrow(path: Path, limits: Limits) -> Iterator[ArrowFile]:
         yield ArrowFile(path, data, limits)
 
 
+def read_stream(data: bytes, name: str, limits: Limits) -> pa.Table:
+    """Read an Arrow IPC stream in memory.
+
+    Args:
+        data: the stream.
+        name: what it is called in messages.
+        limits: limits of a batch, and of all of them, when decompressed.
+
+    Raises:
+        DataError: the stream is damaged, or too large when decompressed.
+    """
+    with damages(Path(name)):
+        size = 0
+        for message in pa.ipc.MessageReader.open_stream(pa.BufferReader(data)):
+            if message.type not in ("record batch", "dictionary"):
+                continue
+            views = memoryview(message.metadata), memoryview(message.body)
+            size += max(0, _batch_of_message(*views, of_dictionary=message.type == "dictionary").size)
+            limits.check_object(name, size)
+        with pa.ipc.open_stream(pa.BufferReader(data)) as reader:
+            batches = list(reader)
+            for batch in batches:
+                batch.validate(full=True)  # an invalid offset would be followed otherwise
+            return pa.Table.from_batches(batches, reader.schema)
+
+
 class _Batch(NamedTuple):
     """Rows of a batch, the bytes of its buffers when decompressed, and the bytes of its body in the file."""
 
@@ -102,14 +128,19 @@ def _batch(data: memoryview, block: tuple[int, int, int], *, of_dictionary: bool
     if min(block) < 0 or offset + metadata + length > len(data):
         raise struct.error("a record batch lies beyond the end")
     prefix = 8 if bytes(data[offset : offset + 4]) == b"\xff\xff\xff\xff" else 4
-    message = _Flat.root(data[offset + prefix : offset + metadata])
-    header = message.table(2).table(1) if of_dictionary else message.table(2)
-    body = data[offset + metadata : offset + metadata + length]
+    message = data[offset + prefix : offset + metadata]
+    return _batch_of_message(message, data[offset + metadata : offset + metadata + length], of_dictionary=of_dictionary)
+
+
+def _batch_of_message(message: memoryview, body: memoryview, *, of_dictionary: bool = False) -> _Batch:
+    """Return the sizes of a batch from its message, a flatbuffer, and its body."""
+    header = _Flat.root(message).table(2)
+    header = header.table(1) if of_dictionary else header
     compressed, size = header.has(3), 0
     for begin, count in (struct.unpack("<qq", item) for item in header.structs(2, 16)):
         stored = struct.unpack_from("<q", body, begin)[0] if compressed and count else -1
         size += count if stored < 0 else stored
-    return _Batch(header.integer(0), size, length)
+    return _Batch(header.integer(0), size, len(body))
 
 
 class _Flat:

@@ -15,6 +15,7 @@ from raysq.problems.arrays import options
 from raysq.problems.arrays.batches import TableBatches, TableData
 from raysq.problems.arrays.input_specs import make_input_spec, unsolvable
 from raysq.problems.arrays.inputs import Input, make_inputs
+from raysq.problems.arrays.interface import interface
 from raysq.problems.arrays.metadata import TableMetadata
 from raysq.problems.arrays.predict import predict
 from raysq.problems.arrays.prediction_preprocessor import TablePredictionPreprocessor
@@ -27,6 +28,7 @@ from raysq.problems.base import Problem, ReportModel, RowContext
 from raysq.problems.charts import Section, Table, Text
 from raysq.problems.class_weights import class_weight_messages, with_class_weight_text
 from raysq.problems.classes import described_classes
+from raysq.problems.interface import Interface
 from raysq.problems.specs import BatchSource, InputSpec, ModelSpec, Objective, OutputMetric
 from raysq.problems.splits import SPLITS, validation_messages, with_val_text
 
@@ -182,6 +184,9 @@ class Tables(Problem[TableSettings, TableMetadata]):
     def prediction_preprocessor(self) -> TablePredictionPreprocessor:
         """Return the preprocessor that reads the input columns of raw tables."""
         return TablePredictionPreprocessor(**self.preprocessor.csv_settings(), columns=self.metadata.columns)
+
+    def interface(self) -> Interface:
+        return interface(self.metadata)
 
     def predict(self, model: Any, rows: pa.Table, context: RowContext | None = None) -> pa.Table:
         """Return a class with its probabilities, or a value in its own unit, for each target of each row."""

@@ -15,6 +15,7 @@ from raysq.problems.forecasting import options, row_durations, splits
 from raysq.problems.forecasting.batches import open_splits
 from raysq.problems.forecasting.cyclical_features import feature_names
 from raysq.problems.forecasting.frequency import Frequency
+from raysq.problems.forecasting.interface import interface
 from raysq.problems.forecasting.metadata import ForecastingMetadata
 from raysq.problems.forecasting.predict import predict, quantile_column
 from raysq.problems.forecasting.preprocessor import SeriesPreprocessor
@@ -24,6 +25,7 @@ from raysq.problems.forecasting.resolve_settings import resolve_settings
 from raysq.problems.forecasting.sample import sample
 from raysq.problems.forecasting.series import segments, split_bounds
 from raysq.problems.forecasting.settings import ForecastingSettings
+from raysq.problems.interface import Interface
 from raysq.problems.specs import BatchSource, InputSpec, ModelSpec, Objective, OutputMetric
 
 _BUILDERS = "raysq.problems.forecasting.models:"
@@ -257,6 +259,9 @@ class Forecasting(Problem[ForecastingSettings, ForecastingMetadata]):
         if unseen:
             lines.append(f"not among the series that the run was trained on: {', '.join(unseen[:10])}")
         return lines
+
+    def interface(self) -> Interface:
+        return interface(self)
 
     def predict(self, model: Any, rows: pa.Table, context: RowContext | None = None) -> pa.Table:
         return predict(self, model, rows, context or RowContext())

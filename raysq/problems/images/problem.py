@@ -16,6 +16,7 @@ from raysq.problems.classes import described_classes, single_class_messages
 from raysq.problems.classification_report import classification_report, report_tables
 from raysq.problems.images import options
 from raysq.problems.images.batches import ImageBatches, ImageData
+from raysq.problems.images.interface import interface
 from raysq.problems.images.metadata import ImagesMetadata
 from raysq.problems.images.predict import array_rows, frame_rows, predict
 from raysq.problems.images.preprocessor import ImagePredictionPreprocessor, ImagePreprocessor
@@ -23,6 +24,7 @@ from raysq.problems.images.reconstruction import error_table, reconstruction_err
 from raysq.problems.images.report import classifier_sections, reconstruction_sections
 from raysq.problems.images.sample import sample
 from raysq.problems.images.settings import ImageSettings
+from raysq.problems.interface import Interface
 from raysq.problems.specs import BatchSource, InputSpec, ModelSpec, Objective
 from raysq.problems.splits import SPLITS, validation_messages, with_val_text
 
@@ -123,6 +125,9 @@ class Images(Problem[ImageSettings, ImagesMetadata]):
     def prediction_preprocessor(self) -> ImagePredictionPreprocessor:
         """Return the preprocessor that reads images without labels, with the settings of the run's data set."""
         return ImagePredictionPreprocessor.of(self.preprocessor)
+
+    def interface(self) -> Interface:
+        return interface(self.metadata, self.settings.target)
 
     def predict(self, model: Any, rows: pa.Table, context: RowContext | None = None) -> pa.Table:
         """Return the class probabilities of each image, or the reconstruction error of an autoencoder."""

@@ -12,9 +12,11 @@ from raysq.data.dataset import Dataset
 from raysq.errors import DataError
 from raysq.problems.base import Problem, ReportModel, RowContext
 from raysq.problems.charts import Section
+from raysq.problems.interface import Interface
 from raysq.problems.language_modeling import options
 from raysq.problems.language_modeling.batches import Positions, Sentences
 from raysq.problems.language_modeling.generate import Generator
+from raysq.problems.language_modeling.interface import interface
 from raysq.problems.language_modeling.metadata import LanguageModelingMetadata
 from raysq.problems.language_modeling.predict import predict
 from raysq.problems.language_modeling.preprocessor import (
@@ -134,6 +136,9 @@ class LanguageModeling(Problem[LanguageModelingSettings, LanguageModelingMetadat
 
     def prediction_preprocessor(self) -> LanguageModelingPredictionPreprocessor:
         return LanguageModelingPredictionPreprocessor.of(vars(self.preprocessor))
+
+    def interface(self) -> Interface:
+        return interface(self.vocabulary, self.preprocessor.level)
 
     def predict(self, model: Any, rows: pa.Table, context: RowContext | None = None) -> pa.Table:
         return predict(model, rows, self.vocabulary, self.preprocessor, self.settings)

@@ -16,10 +16,12 @@ from raysq.problems.charts import Section, Table, Text
 from raysq.problems.class_weights import class_weight_messages, with_class_weight_text
 from raysq.problems.classes import described_classes, single_class_messages
 from raysq.problems.classification_report import classification_report, report_tables
+from raysq.problems.interface import Interface
 from raysq.problems.specs import BatchSource, InputSpec, ModelSpec, Objective
 from raysq.problems.splits import SPLITS, validation_messages, with_val_text
 from raysq.problems.text_classification import options
 from raysq.problems.text_classification.batches import EncodedDocuments, Texts
+from raysq.problems.text_classification.interface import interface
 from raysq.problems.text_classification.metadata import TextClassificationMetadata
 from raysq.problems.text_classification.predict import predict
 from raysq.problems.text_classification.preprocessor import TextClassificationPreprocessor
@@ -181,6 +183,9 @@ class TextClassification(Problem[TextClassificationSettings, TextClassificationM
 
     def prediction_preprocessor(self) -> DocumentPredictionPreprocessor:
         return DocumentPredictionPreprocessor.of(vars(self.preprocessor))
+
+    def interface(self) -> Interface:
+        return interface(self.vocabulary, self.metadata.classes, self.preprocessor.level)
 
     def predict(self, model: Any, rows: pa.Table, context: RowContext | None = None) -> pa.Table:
         return predict(model, rows, self.vocabulary, self.preprocessor, self.metadata.classes)

@@ -10,6 +10,7 @@ import pyarrow as pa
 from raysq.data.dataset import Dataset
 from raysq.problems.base import Problem, ReportModel, RowContext
 from raysq.problems.charts import Section
+from raysq.problems.interface import Interface
 from raysq.problems.specs import BatchSource, InputSpec, ModelSpec, Objective
 from raysq.problems.splits import SPLITS, validation_messages, with_val_text
 from raysq.problems.translation import options
@@ -17,6 +18,7 @@ from raysq.problems.translation.analysis import SAMPLED, analyze
 from raysq.problems.translation.batches import Pairs
 from raysq.problems.translation.bleu import bleu
 from raysq.problems.translation.corpus import ParallelCorpus, evenly_spaced
+from raysq.problems.translation.interface import interface
 from raysq.problems.translation.metadata import TranslationMetadata
 from raysq.problems.translation.predict import predict
 from raysq.problems.translation.preprocessor import TranslationPredictionPreprocessor, TranslationPreprocessor
@@ -135,6 +137,10 @@ class Translation(Problem[TranslationSettings, TranslationMetadata]):
 
     def text_column(self) -> str:
         return "source"
+
+    def interface(self) -> Interface:
+        source, _ = read_vocabularies(self.assets, self.metadata.source_words, self.metadata.target_words)
+        return interface(source, self.preprocessor.languages[0].level)
 
     def predict(self, model: Any, rows: pa.Table, context: RowContext | None = None) -> pa.Table:
         return predict(self.translator(model), rows, self.preprocessor.source)

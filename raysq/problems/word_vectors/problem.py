@@ -11,11 +11,13 @@ from raysq.data.dataset import Dataset
 from raysq.errors import DataError
 from raysq.problems.base import Problem, ReportModel, RowContext
 from raysq.problems.charts import Section
+from raysq.problems.interface import Interface
 from raysq.problems.specs import BatchSource, InputSpec, ModelSpec, Objective
 from raysq.problems.splits import SPLITS, validation_messages
 from raysq.problems.word_vectors import options
 from raysq.problems.word_vectors.assets import read_words, word_files
 from raysq.problems.word_vectors.batches import Blocks, ContextWindows
+from raysq.problems.word_vectors.interface import interface
 from raysq.problems.word_vectors.metadata import WordVectorsMetadata
 from raysq.problems.word_vectors.predict import predict
 from raysq.problems.word_vectors.preprocessor import WordVectorsPredictionPreprocessor, WordVectorsPreprocessor
@@ -142,6 +144,9 @@ class WordVectors(Problem[WordVectorsSettings, WordVectorsMetadata]):
 
     def embedded_words(self) -> list[str]:
         return self.words
+
+    def interface(self) -> Interface:
+        return interface(self.words)
 
     def predict(self, model: Any, rows: pa.Table, context: RowContext | None = None) -> pa.Table:
         return predict(model, rows, self.words, self.preprocessor)
