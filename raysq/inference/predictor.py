@@ -85,7 +85,8 @@ class Predictor:
             problem = self.problem
             table = problem.frame_rows(frame) if isinstance(problem, FrameInput) else frames.to_table(frame)
         elif isinstance(frame, (list, tuple)) and (takes_texts or all(isinstance(one, str) for one in frame)):
-            table = pa.table({texts_column(self.run): _texts(frame)})
+            column = self.problem.text_column() if isinstance(self.problem, TextInput) else texts_column(self.run)
+            table = pa.table({column: _texts(frame)})
         elif isinstance(self.problem, ArrayInput):
             table = self.problem.array_rows(frame)
         else:

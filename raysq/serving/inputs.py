@@ -41,6 +41,8 @@ def read_rows(predictor: Predictor, input: Input, request: Request) -> "tuple[pa
         UsageError: the body has another form.
         DataError: the rows cannot be used.
     """
+    import pyarrow as pa
+
     if request.media_type == JSON:
         convert: Callable[[list[Any]], Any] = _CONVERTERS.get(input.kind, texts_of)
         return predictor.rows(convert(inputs_of(json_object(request.body))))
@@ -50,6 +52,8 @@ def read_rows(predictor: Predictor, input: Input, request: Request) -> "tuple[pa
     if input.kind not in kinds:
         takes = ", ".join([JSON, ARROW, *file_types(input.kind)])
         raise HttpError(415, f"the run takes bodies of {takes}, received {request.media_type or 'no Content-Type'}")
+    if input.kind == "image":
+        return predictor.rows({"image": pa.array([request.body], pa.binary())})
     with tempfile.TemporaryDirectory(prefix="raysq-serve-") as folder, for_predict():
         path = Path(folder) / f"input{suffix}"
         path.write_bytes(request.body)
@@ -99,14 +103,16 @@ def texts_of(inputs: list[Any]) -> list[str]:
     return inputs
 
 
-def _images(inputs: list[Any]) -> dict[str, list[bytes]]:
+def _images(inputs: list[Any]) -> "dict[str, pa.Array]":
+    import pyarrow as pa
+
     images = []
     for number, text in enumerate(texts_of(inputs)):
         try:
             images.append(base64.b64decode(text, validate=True))
         except (binascii.Error, ValueError):
             raise UsageError(f"inputs must be image files in base64, and number {number} of them is not") from None
-    return {"image": images}
+    return {"image": pa.array(images, pa.binary())}
 
 
 def _columns(inputs: list[Any]) -> dict[str, list[Any]]:
