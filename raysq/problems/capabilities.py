@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from raysq.data.dataset import Dataset
+    from raysq.problems.base import RowContext
     from raysq.problems.charts import Table, Text
 
 
@@ -27,6 +28,21 @@ class Windowed(Protocol):
 
     def history(self) -> tuple[int, int]:
         """Return how many rows before and after its own row a prediction uses."""
+        ...
+
+
+@runtime_checkable
+class SeriesContinuation(Protocol):
+    """Predictions continue series of rows, which are shown beside them."""
+
+    def recent_rows(self, rows: "pa.Table", context: "RowContext", count: int) -> "pa.Table":
+        """Return the latest rows of each series, at most `count`, with columns named as in the predictions.
+
+        Args:
+            rows: raw rows, as for `Problem.predict`.
+            context: place of the rows, as for `Problem.predict`.
+            count: most rows of a series.
+        """
         ...
 
 

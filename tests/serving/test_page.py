@@ -310,7 +310,7 @@ def test_the_token_comes_from_the_address_or_is_asked_for(visit):
     assert not any("secret" in path for path in page.server.requests)
     example(page)
     page.click("summary")
-    assert "secret" not in page.content() and "$RAYSQ_TOKEN" in page.locator("pre").first.text_content()
+    assert "secret" not in page.content() and "$RAYSQ_SERVE_TOKEN" in page.locator("pre").first.text_content()
     page.server.token = "another"  # the server was started anew; the text must not be lost
     page.fill("textarea", "my text")
     page.click("#send")
@@ -345,7 +345,7 @@ def test_the_code_shown_makes_the_same_request(visit, token, tmp_path):
         made = json.loads(page.server.sent[-1])
         curl, python = (page.locator("pre").nth(number).text_content() for number in (0, 1))
         for command in (["bash", "-c", curl], [sys.executable, "-c", python]):
-            env = {"PATH": "/usr/bin:/bin", **({"RAYSQ_TOKEN": token} if token else {})}
+            env = {"PATH": "/usr/bin:/bin", **({"RAYSQ_SERVE_TOKEN": token} if token else {})}
             done = subprocess.run(command, capture_output=True, text=True, env=env, cwd=tmp_path, timeout=60)
             assert "predictions" in done.stdout, done.stderr
             assert json.loads(page.server.sent[-1]) == made

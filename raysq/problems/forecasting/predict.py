@@ -1,6 +1,7 @@
 """Forecasts of raw rows by a trained model."""
 
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -57,10 +58,7 @@ def predict(problem: "Forecasting", model: Any, rows: pa.Table, context: RowCont
             positions = np.arange(low, max(low, high))
             values = _predict_values(problem, model, inputs[begin:end], positions)
             table = _forecast_table(problem, values, positions, timestamps[begin:end], frequency, context.offset)
-            keys = series.get("keys") or [series["id"]]
-            for number, (name, value) in enumerate(zip(problem.key_columns, keys, strict=False)):
-                table = table.add_column(number, name, pa.array([str(value)] * table.num_rows, pa.string()))
-            tables.append(table)
+            tables.append(_with_keys(problem, series, table))
         begin = end
     if not tables:
         raise DataError(
@@ -70,9 +68,49 @@ def predict(problem: "Forecasting", model: Any, rows: pa.Table, context: RowCont
     return pa.concat_tables(tables)
 
 
+def recent_rows(problem: "Forecasting", rows: pa.Table, context: RowContext, count: int) -> pa.Table:
+    """Return the latest rows of each series, to be shown beside their forecasts.
+
+    Args:
+        problem: problem of the run.
+        rows: as for `predict`.
+        context: as for `predict`.
+        count: most rows of a series.
+
+    Returns:
+        A table with the columns that identify the series (if there are several), the time, and the targets that are
+        among the columns of `rows`. The columns have the names of a forecast's.
+    """
+    frequency = _rows_frequency(problem.frequency, Frequency.from_report(context.report or {}))
+    timestamps = _timestamps(rows)
+    tables, begin = [], 0
+    for series in (context.report or {}).get("series") or [{"id": None, "rows": rows.num_rows}]:
+        end = begin + series["rows"]
+        low = max(begin, end - count)
+        columns: dict[str, Any] = {
+            problem.column_names["time"]: _row_times(problem, timestamps[low:end], np.arange(end - low), frequency)
+        }
+        columns |= {
+            name: rows.column(name).slice(low, end - low)
+            for name in problem.settings.targets
+            if name in rows.column_names
+        }
+        tables.append(_with_keys(problem, series, pa.table(columns)))
+        begin = end
+    return pa.concat_tables(tables)
+
+
 def quantile_column(target: str, quantile: float) -> str:
     """Return the name of the column that holds a quantile of a target."""
     return f"{target} q{quantile:g}"
+
+
+def _with_keys(problem: "Forecasting", series: Mapping[str, Any], table: pa.Table) -> pa.Table:
+    """Return a table of a series with the columns that identify the series in front, if there are several."""
+    keys = series.get("keys") or [series["id"]]
+    for number, (name, value) in enumerate(zip(problem.key_columns, keys, strict=False)):
+        table = table.add_column(number, name, pa.array([str(value)] * table.num_rows, pa.string()))
+    return table
 
 
 def _rows_frequency(trained: Frequency | None, inferred: Frequency | None) -> Frequency | None:
@@ -93,7 +131,7 @@ def _rows_frequency(trained: Frequency | None, inferred: Frequency | None) -> Fr
 def _model_inputs(problem: "Forecasting", rows: pa.Table) -> tuple[np.ndarray, np.ndarray]:
     """Return the model's inputs of all rows, float32 of shape `(rows, features)`, and timestamps in microseconds."""
     metadata, calendar = problem.metadata, problem.settings.calendar
-    timestamps = rows.column("time").cast(pa.timestamp("us"), safe=False).cast(pa.int64()).to_numpy()
+    timestamps = _timestamps(rows)
     parts = [
         ((rows.column(name).to_numpy().astype(np.float64) - mean) / std).astype(np.float32)[:, None]
         for name, mean, std in zip(metadata.columns, metadata.mean, metadata.std, strict=True)
@@ -101,6 +139,12 @@ def _model_inputs(problem: "Forecasting", rows: pa.Table) -> tuple[np.ndarray, n
     if calendar:
         parts.append(cyclical_features(time_zones.utc_to_local(timestamps, metadata.timezone), calendar))
     return np.concatenate(parts, 1), timestamps
+
+
+def _timestamps(rows: pa.Table) -> np.ndarray:
+    """Return the timestamps of rows in microseconds."""
+    times: np.ndarray = rows.column("time").cast(pa.timestamp("us"), safe=False).cast(pa.int64()).to_numpy()
+    return times
 
 
 def _first_complete_row(inputs: np.ndarray) -> int:

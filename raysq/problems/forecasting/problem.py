@@ -17,7 +17,7 @@ from raysq.problems.forecasting.cyclical_features import feature_names
 from raysq.problems.forecasting.frequency import Frequency
 from raysq.problems.forecasting.interface import interface
 from raysq.problems.forecasting.metadata import ForecastingMetadata
-from raysq.problems.forecasting.predict import predict, quantile_column
+from raysq.problems.forecasting.predict import predict, quantile_column, recent_rows
 from raysq.problems.forecasting.preprocessor import SeriesPreprocessor
 from raysq.problems.forecasting.quantiles import absolute_error, coverage, median_index, pinball
 from raysq.problems.forecasting.report import report
@@ -265,6 +265,10 @@ class Forecasting(Problem[ForecastingSettings, ForecastingMetadata]):
 
     def predict(self, model: Any, rows: pa.Table, context: RowContext | None = None) -> pa.Table:
         return predict(self, model, rows, context or RowContext())
+
+    def recent_rows(self, rows: pa.Table, context: RowContext, count: int) -> pa.Table:
+        """Return the time and the targets of the latest rows of each series."""
+        return recent_rows(self, rows, context, count)
 
     def report(self, dataset: Dataset, model: ReportModel, options: Mapping[str, Any]) -> list[Section]:
         return report(self, dataset, model.predict, options.get("week"))

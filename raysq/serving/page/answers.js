@@ -16,14 +16,14 @@ const figures = (pairs) => element("dl", { class: "figures" }, pairs.map(([name,
 
 const titled = (title, node) => [element("h3", {}, title), node];
 
-/** Return the targets that a row has, as `{name, prefix}`; the columns of classes begin with `prefix`, "" for values. */
-const targetsOf = (row, { targets }) =>
+/** Return the targets that a row has, as `{name, prefix, unit}`; columns of classes begin with `prefix`, "" for values. */
+const targetsOf = (row, { targets, unit }) =>
   targets
     .filter((name) => name in row)
     .map((name) => {
       const prefix = targets.length > 1 ? `${name}_p_` : "p_";
       const classes = typeof row[name] === "string" && `${prefix}${row[name]}` in row;
-      return { name, prefix: classes ? prefix : "" };
+      return { name, prefix: classes ? prefix : "", unit: targets.length > 1 ? null : unit };
     });
 
 const sharesOf = (row, { prefix }) =>
@@ -35,7 +35,7 @@ const sharesOf = (row, { prefix }) =>
 const classBars = (row, target) => bars(sharesOf(row, target).map(({ name, share }) => ({ name, share, text: percent(share) })), "classes");
 
 const say = (row, target) => {
-  if (!target.prefix) return shown(row[target.name]);
+  if (!target.prefix) return `${shown(row[target.name])}${target.unit ? ` ${target.unit}` : ""}`;
   const found = sharesOf(row, target).find(({ name }) => name === row[target.name]);
   return `${shown(row[target.name])}${found ? ` \u00b7 ${percent(found.share)}` : ""}`;
 };
@@ -61,7 +61,7 @@ const one = (row, output) => {
   const several = targets.length > 1;
   const parts = targets.map((target) => {
     if (target.prefix) return several ? titled(target.name, classBars(row, target)) : classBars(row, target);
-    return figures([[target.name, shown(row[target.name])]]);
+    return several && figures([[target.name, say(row, target)]]);
   });
   if (!targets.length) parts.push(figures(Object.entries(row).filter(([name]) => !["row", "id", "remark"].includes(name)).map(([name, value]) => [name, shown(value)])));
   const verdict = targets.map((target) => (several || !target.prefix ? `${target.name}: ${say(row, target)}` : say(row, target))).join(", ");

@@ -18,7 +18,7 @@ const python = (value) => {
 
 const curl = (url, { json, files, body, type }, guarded) => {
   const lines = [`curl ${shell(url)}`];
-  if (guarded) lines.push(`-H "Authorization: Bearer $RAYSQ_TOKEN"`);
+  if (guarded) lines.push(`-H "Authorization: Bearer $RAYSQ_SERVE_TOKEN"`);
   if (files && json) {
     const names = files.map(({ name }) => shell(name)).join(" ");
     return `for file in ${names}; do\n  ${lines.join(" \\\n    ")} \\\n    -H "Content-Type: $(file -b --mime-type "$file")" --data-binary "@$file"\ndone`;
@@ -51,7 +51,7 @@ const script = (url, { json, files, body, type }, guarded) => {
   }
   const headers = [];
   if (!sent[0].startsWith("json=")) headers.push(`"Content-Type": ${JSON.stringify(type)}`);
-  if (guarded) headers.push('"Authorization": f"Bearer {os.environ[\'RAYSQ_TOKEN\']}"');
+  if (guarded) headers.push('"Authorization": f"Bearer {os.environ[\'RAYSQ_SERVE_TOKEN\']}"');
   if (headers.length) sent.push(`headers={${headers.join(", ")}}`);
   lines.push(`answer = requests.post(\n    ${[JSON.stringify(url), ...sent].join(",\n    ")},\n)`, "answer.raise_for_status()", "print(answer.json())");
   return lines.join("\n");
@@ -83,6 +83,6 @@ export const snippets = (path, request, guarded) => {
   return [
     block("curl", curl(url.href, request, guarded)),
     block("Python", script(url.href, request, guarded)),
-    guarded && element("p", { class: "note" }, "The token is taken from the variable RAYSQ_TOKEN of the environment."),
+    guarded && element("p", { class: "note" }, "The token is taken from the variable RAYSQ_SERVE_TOKEN of the environment."),
   ].filter(Boolean);
 };

@@ -30,7 +30,8 @@ const timeText = (value) => {
 
 const seriesOf = (row, keys) => JSON.stringify(keys.map((key) => row[key]));
 
-const titleOf = ({ name, unit }) => (unit && !name.includes(unit) ? `${name} (${unit})` : name);
+// Names such as "T (degC)" have their unit already.
+const titleOf = ({ name, unit }) => (unit && !/\(.+\)\s*$/.test(name) ? `${name} (${unit})` : name);
 
 /** Return the columns of a forecast, or null for another table. Names that the rows have have "forecast_" in front. */
 const layoutOf = (row, { targets, quantiles, unit }) => {

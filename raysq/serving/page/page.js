@@ -164,7 +164,21 @@ const takeFiles = async (files) => {
   }
 };
 
+const runOfAddress = () => {
+  const wanted = new URLSearchParams(location.hash.slice(1)).get("run");
+  return runs.find(({ name }) => name === wanted) ?? runs[0];
+};
+
+const choose = (next) => {
+  byId("run").value = next.name;
+  setRun(next);
+};
+
 const listen = () => {
+  document.querySelector(".skip").addEventListener("click", (event) => {
+    event.preventDefault(); // the fragment of the address names the run
+    byId("answer").focus();
+  });
   byId("ask").addEventListener("submit", (event) => {
     event.preventDefault();
     send();
@@ -182,9 +196,8 @@ const listen = () => {
     field.main.focus();
   });
   byId("run").addEventListener("change", (event) => {
-    const name = event.target.value;
-    history.replaceState(null, "", `#${new URLSearchParams({ run: name })}`);
-    setRun(runs.find((each) => each.name === name));
+    history.replaceState(null, "", `#${new URLSearchParams({ run: event.target.value })}`);
+    choose(runOfAddress());
   });
   document.addEventListener("keydown", (event) => {
     if (byId("token-dialog").open) return;
@@ -221,6 +234,12 @@ const load = async () => {
 
 const start = async () => {
   takeToken();
+  // An address with another fragment opens no new page.
+  window.addEventListener("hashchange", () => {
+    takeToken();
+    if (!runs.length) location.reload();
+    else if (runOfAddress() !== run) choose(runOfAddress());
+  });
   let answer;
   try {
     answer = await load();
@@ -237,10 +256,8 @@ const start = async () => {
   }
   byId("run").replaceChildren(...runs.map(({ name }) => element("option", { value: name }, name)));
   byId("choice").hidden = runs.length < 2;
-  const wanted = new URLSearchParams(location.hash.slice(1)).get("run");
   listen();
-  setRun(runs.find(({ name }) => name === wanted) ?? runs[0]);
-  byId("run").value = run.name;
+  choose(runOfAddress());
   byId("work").hidden = false;
 };
 

@@ -1,10 +1,12 @@
 """What a trained forecast gives: several horizons, quantiles, references, stamps, and a backtest."""
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from training.series import SMALL, write_series
 
 from raysq.inference.predictor import load
+from raysq.problems.base import RowContext
 from raysq.problems.forecasting.predict import _round
 from raysq.training import train
 from raysq.training.backtest import backtest
@@ -42,6 +44,10 @@ def test_horizons_and_targets_are_measured_each_and_stamped(data):
     )
     # The frame tells its cadence, so that what lies beyond its end has stamps too.
     assert out["time"].to_numpy().tolist() == stamps[600 + np.array(out["row"])].tolist()
+    recent = run.problem.recent_rows(pa.table(columns(data, 600, 900)), RowContext(), 5)
+    assert recent.column_names == ["time", "T (degC)", "rh (%)"]
+    assert recent["time"].to_numpy().tolist() == stamps[895:900].tolist()
+    assert recent["rh (%)"].to_pylist() == data.column("rh (%)").slice(895, 900).tolist()
     known = np.array(out["row"]) < 300
     for number, name in enumerate(("T (degC)", "rh (%)")):
         truth = data.column(name).slice(600, 900)
