@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from raysq import __version__
 from raysq.errors import RaysqError
 from raysq.serving.access import Access
 from raysq.serving.batcher import Batcher
@@ -28,8 +29,8 @@ _OPEN_PATHS = ("/", "/healthz", "/readyz")  # and the files of the page
 _HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; "
-        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; "
+        "form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
     ),
     "Cross-Origin-Resource-Policy": "same-origin",
     "Referrer-Policy": "no-referrer",
@@ -123,7 +124,8 @@ class Application:
         if path in self._page:
             return Answer(200, *self._page[path])
         if path == "/runs":
-            return json_answer({"runs": [served.description for served in self.runs]})
+            runs = [served.description for served in self.runs]
+            return json_answer({"runs": runs, "max_body": self.max_body, "version": __version__})
         if path == "/openapi.json":
             columns = {name: await backend.columns() for name, backend in self.backends.items()}
             return json_answer(document(self.runs, columns, self.max_body, token=self.access.token is not None))

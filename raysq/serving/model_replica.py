@@ -11,7 +11,7 @@ from raysq.inference.predictor import Predictor
 from raysq.problems.base import RowContext
 from raysq.serving.inputs import read_rows
 from raysq.serving.messages import Answer, Request, error_answer, json_answer
-from raysq.serving.predictions import predict_alone, predict_together, predictions_answer
+from raysq.serving.predictions import history_of, predict_alone, predict_together, predictions_answer
 from raysq.serving.text_methods import METHODS
 from raysq.training.backends.driver_context import DriverContext
 from raysq.training.run import Run
@@ -126,9 +126,12 @@ class Answerer:
         """Return the answers to requests that are predicted together."""
         try:
             if len(numbers) == 1:
-                tables = [predict_alone(self._predictor, *waiting[numbers[0]])]
-            else:
-                tables = predict_together(self._predictor, [waiting[number][0] for number in numbers])
+                (number,) = numbers
+                table = predict_alone(self._predictor, *waiting[number])
+                if requests[number].arrow:
+                    return [predictions_answer(self._name, table, arrow=True)]
+                return [predictions_answer(self._name, table, history=history_of(self._predictor, *waiting[number]))]
+            tables = predict_together(self._predictor, [waiting[number][0] for number in numbers])
             return [
                 predictions_answer(self._name, table, requests[number].arrow)
                 for number, table in zip(numbers, tables, strict=True)

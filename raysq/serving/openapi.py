@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from raysq.problems.capabilities import SeriesContinuation
 from raysq.problems.interface import Input, InputColumn
 from raysq.serving.description import ServedRun
 from raysq.serving.inputs import file_types
@@ -15,6 +16,7 @@ _TITLES = {
     "translate": "Translate sentences",
     "neighbors": "Find the nearest words",
 }
+_RUNS = {"runs": {"type": "array"}, "max_body": {"type": "integer"}, "version": {"type": "string"}}
 _ERRORS = {
     "400": "the body cannot be used",
     "401": "the token is missing or wrong",
@@ -45,11 +47,12 @@ def document(
     }
     for served in runs:
         schemas[f"{served.name}.inputs"] = _inputs(served.interface.input)
-        schemas[f"{served.name}.predictions"] = _predictions(columns.get(served.name, ()))
+        continued = isinstance(served.run.problem, SeriesContinuation)
+        schemas[f"{served.name}.predictions"] = _predictions(columns.get(served.name, ()), continued)
     posted = ("predict", *METHODS)
     paths = {f"/{method}": {"post": _operation(method, able)} for method in posted if (able := _able(runs, method))}
     for path, (summary, schema) in {
-        "/runs": ("The served runs, what they take and what they give", _object({"runs": {"type": "array"}})),
+        "/runs": ("The served runs, what they take and what they give", _object(_RUNS)),
         "/healthz": ("Whether the server runs", _object({"status": {"type": "string"}})),
         "/readyz": ("Whether all runs can answer; 503 until then", _object({"status": {"type": "string"}})),
     }.items():
@@ -130,9 +133,13 @@ def _cell(column: InputColumn) -> dict[str, Any]:
     return {"type": kinds[column.type], **examples}
 
 
-def _predictions(columns: Sequence[tuple[str, str]]) -> dict[str, Any]:
+def _predictions(columns: Sequence[tuple[str, str]], continued: bool) -> dict[str, Any]:
     row = _object({name: _of_arrow(kind) for name, kind in columns}, [name for name, _ in columns])
-    return _object({"run": {"type": "string"}, "predictions": {"type": "array", "items": row}}, ["run", "predictions"])
+    answer: dict[str, Any] = {"run": {"type": "string"}, "predictions": {"type": "array", "items": row}}
+    if continued:
+        about = "the latest rows of each series, which the predictions continue"
+        answer["history"] = {"type": "array", "items": _object({}), "description": about}
+    return _object(answer, list(answer))
 
 
 def _of_arrow(kind: str) -> dict[str, Any]:

@@ -9,10 +9,14 @@ import numpy as np
 from raysq.data import time_zones
 from raysq.inference.predictor import Predictor, for_predict
 from raysq.problems.base import RowContext
+from raysq.problems.capabilities import SeriesContinuation
 from raysq.serving.messages import ARROW, Answer, json_answer
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+
+_HISTORY = 500  # latest rows of a series
 
 
 def predict_together(predictor: Predictor, tables: "Sequence[pa.Table]") -> "list[pa.Table]":
@@ -41,16 +45,28 @@ def predict_alone(predictor: Predictor, table: "pa.Table", context: RowContext |
         return predictor.predict_table(table, context)
 
 
-def predictions_answer(run: str, predictions: "pa.Table", arrow: bool) -> Answer:
+def history_of(predictor: Predictor, table: "pa.Table", context: RowContext | None) -> "pa.Table | None":
+    """Return the latest rows that predictions continue, or None if they continue none."""
+    problem = predictor.problem
+    if context is None or not isinstance(problem, SeriesContinuation):
+        return None
+    return problem.recent_rows(table, context, _HISTORY)
+
+
+def predictions_answer(
+    run: str, predictions: "pa.Table", arrow: bool = False, history: "pa.Table | None" = None
+) -> Answer:
     """Return the answer with predictions.
 
     Args:
         run: name of the run.
         predictions: table of the problem.
         arrow: whether the answer is an Arrow stream.
+        history: the latest rows that the predictions continue, which an answer in JSON has too; or None.
     """
     if not arrow:
-        return json_answer({"run": run, "predictions": json_rows(predictions)})
+        answer = {"run": run, "predictions": json_rows(predictions)}
+        return json_answer(answer if history is None else {**answer, "history": json_rows(history)})
     import pyarrow as pa
 
     sink = pa.BufferOutputStream()

@@ -1,22 +1,20 @@
 """Serve the page of `raysq serve` with canned answers in the form of the server's, on port 8765 if run as a program."""
 
+import asyncio
 import base64
 import datetime
-import http.server
 import io
 import json
 import math
-import threading
 import time
-from importlib import resources
-from urllib.parse import parse_qs, urlsplit
+from types import SimpleNamespace
+
+from raysq.serving.access import Access
+from raysq.serving.application import Application, Backend
+from raysq.serving.messages import Answer, HttpError, Request, json_answer
+from raysq.serving.server import HttpServer, listen
 
 HOSTILE = "<img src=x onerror=\"document.title='hacked'\">"
-POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; "
-    "form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
-)
-TYPES = {"html": "text/html", "css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
 START = datetime.datetime(2020, 12, 30)
 LOOKBACK = 48
 
@@ -37,13 +35,12 @@ def degrees(hour: int) -> float:
 
 
 def run(name: str, problem: str, kind: str, output: dict, example: list, **more: object) -> dict:
-    more = dict(more)
-    methods = more.pop("methods", ["predict"])
-    synthetic = more.pop("synthetic", False)
-    entry = {"kind": kind, "example": example, "columns": [], "rows": 1, "shape": None, "maximum_bytes": 2_000_000}
+    """Return what `GET /runs` tells of a run."""
+    input = {"kind": kind, "example": example, "columns": [], "rows": 1, "shape": None}
     about = {"name": name, "run": f"{name}-1", "task": name, "problem": problem, "model": "small"}
+    about |= {"synthetic": more.pop("synthetic", False), "methods": more.pop("methods", ["predict"])}
     output = {"classes": [], "targets": [], "quantiles": {}, "unit": None} | output
-    return about | {"synthetic": synthetic, "methods": methods, "input": entry | more, "output": output}
+    return about | {"input": input | more, "output": output}
 
 
 def number(*names: str) -> list[dict]:
@@ -62,7 +59,7 @@ RUNS = [
         [HOSTILE], synthetic=True),
     run("digits", "images", "image", {"kind": "classes", "classes": DIGITS, "targets": ["label"]}, [png()]),
     run("weather", "forecasting", "rows",
-        {"kind": "forecast", "targets": ["T (degC)"], "quantiles": QUANTILES, "unit": "degC"}, ROWS,
+        {"kind": "forecast", "targets": ["T (degC)"], "quantiles": QUANTILES, "unit": "°C"}, ROWS,
         columns=[{"name": "time", "type": "time", "values": []}, *number("T (degC)")], rows=LOOKBACK),
     run("penguins", "arrays", "rows", {"kind": "classes", "classes": ["Adelie", "Gentoo"], "targets": ["species"]},
         [{"island": "Biscoe", "bill": 39.1, "mass": 3750}], columns=[ISLANDS, *number("bill", "mass")]),
@@ -116,7 +113,7 @@ def predict(entry: dict, sent: bytes, kind: str) -> dict:
     inputs = inputs_of(sent, kind)
     if entry["problem"] == "forecasting":
         if len(inputs) < LOOKBACK:
-            raise ValueError(f"a forecast needs {LOOKBACK} rows of history, received {len(inputs)}")
+            raise HttpError(400, f"a forecast needs {LOOKBACK} rows of history, received {len(inputs)}")
         rows, history = forecast(inputs)
         return {"predictions": rows, "history": history}
     if entry["output"]["kind"] == "classes":
@@ -154,80 +151,69 @@ def neighbors(values: dict) -> dict:
 METHODS = {"generate": generate, "translate": translate, "neighbors": neighbors}
 
 
-class Handler(http.server.BaseHTTPRequestHandler):
-    """Answers as `raysq serve`. A text "slow" takes as long as `server.released` is not set."""
+class PageServer:
+    """Server of runs with canned answers, which come through the HTTP application of `raysq serve`.
 
-    protocol_version = "HTTP/1.1"
+    A text "slow" is answered once `released` is set; a text "wrong" is refused.
 
-    def log_message(self, *parts: object) -> None:
-        self.server.requests.append(self.path)
+    Args:
+        names: names of the runs; all without any.
+        token: token that requests must have, or None.
+        port: port; 0 for a free one.
 
-    def reply(self, status: int, body: bytes, kind: str) -> None:
-        self.send_response(status)
-        headers = {"Content-Type": f"{kind}; charset=utf-8", "Content-Length": str(len(body))}
-        headers |= {"Content-Security-Policy": POLICY, "X-Content-Type-Options": "nosniff"}
-        for name, value in headers.items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(body)
+    Attributes:
+        address: address of the page.
+        paths: paths that were asked for, with their queries.
+        bodies: bodies that were answered.
+    """
 
-    def reply_json(self, value: object, status: int = 200) -> None:
-        self.reply(status, json.dumps(value).encode(), "application/json")
+    def __init__(self, names: tuple[str, ...] = (), token: str | None = None, port: int = 0):
+        runs = [BY_NAME[name] for name in names or BY_NAME]
+        served = [SimpleNamespace(name=run["name"], methods=run["methods"], description=run) for run in runs]
+        backends = {run["name"]: Backend(_Canned(self, run), self._columns) for run in runs}
+        self.application = Application(served, backends, Access(token, None), self._missing)
+        self.paths: list[str] = []
+        self.bodies: list[bytes] = []
+        self.released = False
+        sock = listen("127.0.0.1", port)
+        self.address = f"http://127.0.0.1:{sock.getsockname()[1]}/"
+        self._http = HttpServer(self, sock)
+        self._http.start()
 
-    def refuse(self, status: int, message: str, hint: str | None = None) -> None:
-        self.reply_json({"error": {"message": message, "hint": hint}}, status)
+    def stop(self) -> None:
+        self.released = True
+        self._http.stop()
 
-    def allowed(self) -> bool:
-        token = self.server.token
-        if token is None or self.headers.get("Authorization") == f"Bearer {token}":
-            return True
-        self.refuse(401, "the token is not that of this server", "raysq serve printed it")
-        return False
+    async def __call__(self, scope: dict, receive: object, send: object) -> None:
+        self.paths.append(f"{scope['path']}?{scope['query_string'].decode()}")
+        await self.application(scope, receive, send)
 
-    def do_GET(self) -> None:
-        path = urlsplit(self.path).path
-        name = "index.html" if path == "/" else path.removeprefix("/page/")
-        file = resources.files("raysq.serving") / "page" / name
-        if "/" not in name and file.is_file():
-            self.reply(200, file.read_bytes(), TYPES[name.rpartition(".")[2]])
-        elif path == "/runs" and self.allowed():
-            self.reply_json({"runs": [BY_NAME[name] for name in self.server.runs or BY_NAME], "version": "0.0"})
-        elif path != "/runs":
-            self.refuse(404, f"there is nothing at {path}")
+    async def _columns(self) -> list:
+        return []
 
-    def do_POST(self) -> None:
-        sent = self.rfile.read(int(self.headers["Content-Length"]))
-        if not self.allowed():
-            return
-        parts = urlsplit(self.path)
-        entry = BY_NAME[parse_qs(parts.query)["run"][0]]
-        if sent == b'{"inputs":["slow"]}':
-            self.server.released.wait(30)
-        if sent == b'{"inputs":["wrong"]}':
-            self.refuse(400, f"the text {HOSTILE} cannot be used", "try another")
-            return
-        try:
-            if parts.path == "/predict":
-                answer = predict(entry, sent, self.headers["Content-Type"])
-            else:
-                answer = METHODS[parts.path[1:]](json.loads(sent))
-        except ValueError as error:
-            self.refuse(400, str(error))
-            return
-        self.server.sent.append(sent)
-        self.reply_json({"run": entry["name"], **answer})
+    async def _missing(self) -> list[str]:
+        return []
 
 
-def start(runs: list[str] | None = None, token: str | None = None, port: int = 0) -> http.server.ThreadingHTTPServer:
-    """Start a server on loopback, of some of the runs or of all."""
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler)
-    server.daemon_threads = True
-    server.runs, server.token, server.requests, server.sent = runs, token, [], []
-    server.released = threading.Event()
-    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
-    return server
+class _Canned:
+    """Answers of a run in place of its queue."""
+
+    def __init__(self, server: PageServer, run: dict):
+        self._server, self._run = server, run
+
+    async def answer(self, request: Request) -> Answer:
+        while request.body == b'{"inputs":["slow"]}' and not self._server.released:
+            await asyncio.sleep(0.02)
+        if request.body == b'{"inputs":["wrong"]}':
+            raise HttpError(400, f"the text {HOSTILE} cannot be used", "try another")
+        if request.method == "predict":
+            answer = predict(self._run, request.body, request.media_type)
+        else:
+            answer = METHODS[request.method](json.loads(request.body))
+        self._server.bodies.append(request.body)
+        return json_answer({"run": self._run["name"], **answer})
 
 
 if __name__ == "__main__":
-    print(f"http://127.0.0.1:{start(port=8765).server_port}/")
+    print(PageServer(port=8765).address)
     time.sleep(1e6)

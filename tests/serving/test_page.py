@@ -12,11 +12,13 @@ from pathlib import Path
 
 import pytest
 from serving import page_server
-from serving.page_server import HOSTILE, LOOKBACK
+from serving.page_server import HOSTILE, LOOKBACK, PageServer
 
 from raysq.report.style import sheet
+from raysq.serving.access import Access
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright, which drives the browser, is missing")
+pytest.importorskip("uvicorn", reason="uvicorn, of the extra serve, is missing")
 expect = playwright.expect
 BACKGROUND = "getComputedStyle(document.body).backgroundColor"
 ROOT = Path(__file__).parents[2]
@@ -39,7 +41,7 @@ def visit(browser):
     contexts, servers, requested, faults = [], [], [], []
 
     def visit(*runs: str, token: str | None = None, fragment: str = "", width: int = 1100, **options):
-        server = page_server.start(list(runs), token)
+        server = PageServer(runs, token)
         servers.append(server)
         contexts.append(browser.new_context(viewport={"width": width, "height": 800}, **options))
         page = contexts[-1].new_page()
@@ -47,8 +49,8 @@ def visit(browser):
         page.on("request", lambda request: requested.append(request.url))
         page.on("pageerror", lambda error: faults.append(str(error)))
         page.on("console", lambda message: faults.append(message.text) if "Policy" in message.text else None)
-        page.server, page.address = server, f"http://127.0.0.1:{server.server_port}/"
-        page.goto(f"{page.address}{fragment}")
+        page.server = server
+        page.goto(f"{server.address}{fragment}")
         if not (token and "token=" not in fragment):
             expect(page.locator("#work")).to_be_visible()
         return page
@@ -57,8 +59,8 @@ def visit(browser):
     for context in contexts:
         context.close()
     for server in servers:
-        server.shutdown()
-    hosts = tuple(f"http://127.0.0.1:{server.server_port}/" for server in servers)
+        server.stop()
+    hosts = tuple(server.address for server in servers)
     assert requested and [url for url in requested if not url.startswith((*hosts, "blob:"))] == []
     assert faults == []
 
@@ -100,7 +102,7 @@ def test_keys_alone_ask_and_read(visit):
     page.keyboard.type("a film of 5")
     page.keyboard.press("Control+Enter")
     expect(page.locator(".bars li")).to_have_text(["pos 73.1 %", "neg 26.9 %"])
-    assert json.loads(page.server.sent[-1]) == {"inputs": ["a film of 5"]}
+    assert json.loads(page.server.bodies[-1]) == {"inputs": ["a film of 5"]}
     assert focused(page) == "Text"  # so that the next text can be typed
 
 
@@ -122,7 +124,7 @@ def test_a_slow_answer_can_be_cancelled_and_nothing_jumps(visit):
     page.click("#send")
     page.click("#cancel")
     expect(page.locator("#send")).to_be_focused()
-    page.server.released.set()
+    page.server.released = True
     page.click("#send")
     expect(page.locator(".bars li")).to_have_count(2)
 
@@ -200,7 +202,7 @@ def test_a_forecast_is_drawn_beside_its_history(visit):
     page = visit("weather")
     example(page)
     expect(page.locator("#verdict")).to_have_text(
-        re.compile(r"T \(degC\): 2.\d+ degC at 2021-01-01 23:00, 24h ahead \(10 % to 90 %: .+ to 6.\d+\)")
+        re.compile(r"T \(degC\): 2.\d+ °C at 2021-01-01 23:00, 24h ahead \(10 % to 90 %: .+ to 6.\d+\)")
     )
     chart = page.locator("svg.chart")
     assert page.locator("svg.chart path.observed").get_attribute("d").count("L") == LOOKBACK - 1
@@ -211,10 +213,10 @@ def test_a_forecast_is_drawn_beside_its_history(visit):
     slider = page.get_by_label("Read the values of T (degC)")
     slider.press("ArrowLeft")
     expect(page.locator("output")).to_have_text(
-        re.compile(r"2021-01-01 22:00: forecast .+ degC, 10 % to 90 % .+ to .+ degC")
+        re.compile(r"2021-01-01 22:00: forecast .+ °C, 10 % to 90 % .+ to .+ °C")
     )
     slider.press("Home")
-    expect(page.locator("output")).to_have_text(re.compile(r"2020-12-30 00:00: observed 2.46\d* degC"))
+    expect(page.locator("output")).to_have_text(re.compile(r"2020-12-30 00:00: observed 2.46\d* °C"))
     assert slider.get_attribute("aria-valuetext") == page.locator("output").text_content()
     page.fill("textarea", "time,T (degC)\n2020-12-30,1.5")
     page.click("#send")
@@ -246,7 +248,7 @@ def test_a_csv_file_gives_a_table_and_all_its_rows(visit, tmp_path):
     page.fill("textarea", "island,bill,mass\nDream,1,2\nDream,3,4")
     page.click("#send")
     expect(page.locator("#verdict")).to_have_text("2 predictions")
-    assert page.server.sent[-1] == b"island,bill,mass\nDream,1,2\nDream,3,4"
+    assert page.server.bodies[-1] == b"island,bill,mass\nDream,1,2\nDream,3,4"
 
 
 def test_images_are_dropped_pasted_and_removed(visit):
@@ -266,11 +268,11 @@ def test_images_are_dropped_pasted_and_removed(visit):
     page.get_by_role("button", name="Remove a.png").click()
     page.keyboard.press("Control+Enter")
     expect(page.locator(".gallery li")).to_have_count(2)
-    assert json.loads(page.server.sent[-1]) == {"inputs": [png, png]}
+    assert json.loads(page.server.bodies[-1]) == {"inputs": [png, png]}
     page.get_by_role("button", name="Remove b.png").click()
     page.click("#send")
     expect(page.locator(".bars li")).to_have_count(10)
-    assert page.server.sent[-1] == base64.b64decode(png)
+    assert page.server.bodies[-1] == base64.b64decode(png)
     page.click("#clear")
     page.set_input_files("input[type=file]", {"name": "a.txt", "mimeType": "text/plain", "buffer": b"no image"})
     expect(page.locator("#error")).to_have_text("a.txt is no image")
@@ -284,7 +286,7 @@ def test_words_are_asked_by_a_click_and_texts_are_written(visit):
     page.get_by_role("textbox", name="Word").fill("king - man + woman")
     page.keyboard.press("Enter")
     expect(page.locator("#verdict")).to_contain_text("woman: queen")
-    assert json.loads(page.server.sent[-1]) == {"analogies": ["king - man + woman"], "top": 10}
+    assert json.loads(page.server.bodies[-1]) == {"analogies": ["king - man + woman"], "top": 10}
     page.select_option("#run", "alice")
     page.fill("textarea", "the king")
     page.get_by_role("textbox", name="Words").fill("none")
@@ -301,30 +303,34 @@ def test_words_are_asked_by_a_click_and_texts_are_written(visit):
     page.fill("textarea", "ein hund .\n\neine katze .")
     page.click("#send")
     expect(page.locator("tbody tr")).to_have_count(2)
-    assert json.loads(page.server.sent[-1]) == {"inputs": ["ein hund .", "eine katze ."], "beam": 4, "unknown": "never"}
+    assert json.loads(page.server.bodies[-1]) == {
+        "inputs": ["ein hund .", "eine katze ."],
+        "beam": 4,
+        "unknown": "never",
+    }
 
 
 def test_the_token_comes_from_the_address_or_is_asked_for(visit):
     page = visit("reviews", token="secret", fragment="#token=secret&run=reviews")
-    assert page.url == f"{page.address}#run=reviews"
-    assert not any("secret" in path for path in page.server.requests)
+    assert page.url == f"{page.server.address}#run=reviews"
+    assert not any("secret" in path for path in page.server.paths)
     example(page)
     page.click("summary")
     assert "secret" not in page.content() and "$RAYSQ_SERVE_TOKEN" in page.locator("pre").first.text_content()
-    page.server.token = "another"  # the server was started anew; the text must not be lost
+    page.server.application.access = Access("another", None)  # the server was started anew; the text must not be lost
     page.fill("textarea", "my text")
     page.click("#send")
-    expect(page.get_by_role("dialog")).to_contain_text("the token is not that of this server")
+    expect(page.get_by_role("dialog")).to_contain_text("the token is missing or wrong")
     page.keyboard.type("another")
     page.keyboard.press("Enter")
-    expect(page.locator(".bars li")).to_have_count(2)
-    assert json.loads(page.server.sent[-1]) == {"inputs": ["my text"]}
+    expect(page.locator("#verdict")).to_have_text("pos \u00b7 73.1 %")
+    assert json.loads(page.server.bodies[-1]) == {"inputs": ["my text"]}
     page = visit("reviews", token="secret")
     expect(page.get_by_role("textbox", name="Token")).to_be_focused()
     page.keyboard.press("Enter")
     expect(page.locator("#token-error")).to_have_text("The token is empty.")
     page.keyboard.press("Escape")
-    expect(page.locator("#about")).to_contain_text("the token is not that of this server")
+    expect(page.locator("#about")).to_contain_text("the token is missing or wrong")
 
 
 @pytest.mark.parametrize("token", [None, "it's"])
@@ -342,14 +348,14 @@ def test_the_code_shown_makes_the_same_request(visit, token, tmp_path):
             page.get_by_label("mass").fill("1.5")
         page.click("#send")
         expect(page.locator("#code")).to_be_visible()
-        made = json.loads(page.server.sent[-1])
+        made = json.loads(page.server.bodies[-1])
         curl, python = (page.locator("pre").nth(number).text_content() for number in (0, 1))
         for command in (["bash", "-c", curl], [sys.executable, "-c", python]):
             env = {"PATH": "/usr/bin:/bin", **({"RAYSQ_SERVE_TOKEN": token} if token else {})}
             done = subprocess.run(command, capture_output=True, text=True, env=env, cwd=tmp_path, timeout=60)
             assert "predictions" in done.stdout, done.stderr
-            assert json.loads(page.server.sent[-1]) == made
-        assert len(page.server.sent) in (3, 6)
+            assert json.loads(page.server.bodies[-1]) == made
+        assert len(page.server.bodies) in (3, 6)
 
 
 def test_the_page_looks_like_the_reports():

@@ -7,6 +7,7 @@ import numpy as np
 
 from raysq.problems.arrays.metadata import TableMetadata
 from raysq.problems.arrays.roles import Column
+from raysq.problems.charts import unit_name
 from raysq.problems.interface import ColumnType, Input, InputColumn, Interface, Output
 
 _LISTED = 50  # most values of a category that are listed
@@ -18,7 +19,7 @@ def interface(metadata: TableMetadata) -> Interface:
     classes = [tuple(target["classes"]) for target in metadata.targets if target["kind"] == "class"]
     only = classes[0] if len(metadata.targets) == len(classes) == 1 else ()
     targets = tuple(target["name"] for target in metadata.targets)
-    output = Output("classes" if only else "values", only, targets, unit=metadata.unit)
+    output = Output("classes" if only else "values", only, targets, unit=unit_name(metadata.unit) or None)
     columns = tuple(_column(column, metadata) for column in metadata.columns)
     example = {column["name"]: _example(column, metadata) for column in metadata.columns}
     # A remark in one row is a column for all rows of the table, so each request is predicted by itself.

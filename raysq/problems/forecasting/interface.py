@@ -4,6 +4,7 @@ import datetime
 import math
 from typing import TYPE_CHECKING, Any
 
+from raysq.problems.charts import unit_name
 from raysq.problems.forecasting.predict import quantile_column
 from raysq.problems.forecasting.preprocessor import SeriesPreprocessor
 from raysq.problems.forecasting.readers import timestamps
@@ -34,7 +35,9 @@ def interface(problem: "Forecasting") -> Interface:
         for target in settings.targets
         if settings.quantiles
     }
-    output = Output("forecast", targets=tuple(settings.targets), quantiles=quantiles, unit=problem.unit)
+    output = Output(
+        "forecast", targets=tuple(settings.targets), quantiles=quantiles, unit=unit_name(problem.unit) or None
+    )
     example = _example(problem, preprocessor)
     return Interface(Input("rows", example, columns, rows=settings.lookback), output)
 

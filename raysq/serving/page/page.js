@@ -13,6 +13,7 @@ const SLOW = 300; // milliseconds until the wait is shown
 const RETRY = 2000; // milliseconds until a server that starts is asked again
 
 let runs = [];
+let most = Infinity; // bytes of a body that the server takes
 let run = null;
 let mode = null;
 let field = null;
@@ -74,8 +75,7 @@ const send = async () => {
     const read = await field.read();
     const body = read.json ? JSON.stringify(read.json) : read.body;
     const size = body.size ?? new Blob([body]).size;
-    const most = asked.input.maximum_bytes;
-    if (most && size > most) throw new InputError(`the input has ${bytes(size)} and the server takes ${bytes(most)} at a time`, field.main);
+    if (size > most) throw new InputError(`the input has ${bytes(size)} and the server takes at most ${bytes(most)}`, field.main);
     const path = `${read.method}?${new URLSearchParams({ run: asked.name })}`;
     const answer = await call(path, { body, type: read.type, signal: controller.signal });
     const pictures = asked.input.kind === "image" ? read.files : undefined;
@@ -248,7 +248,7 @@ const start = async () => {
     byId("about").replaceChildren(`No runs: ${error.message}${error.hint ? ` (${error.hint})` : ""}. `, again);
     return;
   }
-  ({ runs } = answer);
+  ({ runs, max_body: most } = answer);
   text("footer", `Served by raysq${answer.version ? ` ${answer.version}` : ""}.`);
   if (!runs.length) {
     text("about", "This server has no runs.");
