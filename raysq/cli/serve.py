@@ -3,7 +3,8 @@
 import argparse
 from typing import Any
 
-from raysq.errors import Interrupted, UsageError
+from raysq.cli.output import write_result
+from raysq.errors import Interrupted, ResourceError, UsageError
 
 
 def add(sub: argparse.ArgumentParser) -> None:
@@ -23,12 +24,22 @@ def add(sub: argparse.ArgumentParser) -> None:
     sub.add_argument(
         "--max-waiting", type=int, default=512, metavar="N", help="Maximum number of waiting requests of a run."
     )
+    sub.add_argument(
+        "--blueprint",
+        action="store_true",
+        help="Serve nothing, and write files for a cluster: a Serve config for `serve deploy`, and a RayService for "
+        "KubeRay.",
+    )
+    sub.add_argument("--output", metavar="DIR", help="Folder of the files of --blueprint. Defaults to the current one.")
 
 
 def serve(options: argparse.Namespace) -> None:
-    from raysq.cli.output import write_result
     from raysq.serving.serve import serve
 
+    if options.blueprint:
+        return _blueprint(options)
+    if options.output is not None:
+        raise UsageError("--output goes with --blueprint")
     server = serve(
         options.run_names,
         host=options.host,
@@ -51,4 +62,19 @@ def serve(options: argparse.Namespace) -> None:
             server.wait()
         except KeyboardInterrupt:
             raise Interrupted("the server has stopped") from None
-    raise UsageError("the server has ended by itself")
+    raise ResourceError("the server has ended by itself")
+
+
+def _blueprint(options: argparse.Namespace) -> None:
+    from raysq.serving.blueprint import write_blueprint
+
+    result = write_blueprint(
+        options.run_names,
+        options.output or ".",
+        host=options.host,
+        port=options.port,
+        replicas=options.replicas,
+        gpu=options.gpu,
+        trust=options.trust,
+    )
+    write_result(options, result, lambda console: console.print("\n".join(result.values())))

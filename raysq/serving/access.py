@@ -31,19 +31,26 @@ class Access:
     hosts: frozenset[str] | None
 
     @classmethod
-    def of_host(cls, host: str) -> Self:
+    def of_host(cls, host: str, *, draw: bool = True) -> Self:
         """Return the rules for a server that listens at a host.
 
         The token is that of the environment. Without one, a server on loopback has none, and others draw one.
 
+        Args:
+            host: address that the server listens on.
+            draw: whether a token may be drawn. Servers of several processes need the same one.
+
         Raises:
-            UsageError: the token of the environment is too short, or has other characters than printable ASCII.
+            UsageError: the token of the environment is too short, has other characters than printable ASCII, or is
+                missing where none may be drawn.
         """
         token = os.environ.get(TOKEN) or None
         if token is not None and (len(token) < _SHORTEST or not token.isascii() or not token.isprintable()):
             raise UsageError(f"{TOKEN} must be {_SHORTEST} or more printable ASCII characters, received {len(token)}")
         if is_loopback(host):
             return cls(token, frozenset({*_LOOPBACK, host.lower()}))
+        if token is None and not draw:
+            raise UsageError(f"{TOKEN} is not set, and a server that listens at {host} needs it", "set it on all nodes")
         return cls(token or secrets.token_urlsafe(24), None)
 
     def check_site(self, headers: Mapping[str, str]) -> None:

@@ -122,7 +122,7 @@ class Ingress:
         self._application = Application(
             served,
             {name: backend(handle, replicas, MOST_WAITING) for name, handle in models.items()},
-            Access.of_host(host),
+            Access.of_host(host, draw=False),
             readiness({name: (application, name) for name in runs}),
             MAX_BODY,
         )
