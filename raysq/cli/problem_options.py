@@ -49,6 +49,7 @@ def given_options(options: argparse.Namespace, command: str, problem: str | None
     """
     values: dict[str, Any] = {}
     owners: dict[str, list[str]] = {}
+    settings: dict[str, str] = {}
     for name in problems.REGISTRY.names():
         try:
             declared = problems.command_options(name, command)
@@ -59,12 +60,15 @@ def given_options(options: argparse.Namespace, command: str, problem: str | None
             if value is None:
                 continue
             owners.setdefault(option.name, []).append(name)
+            settings[option.name] = option.setting
             if problem in (None, name):
                 values[option.setting] = value
     for option_name, names in owners.items():
         if problem is not None and problem not in names:
+            reason = problems.get(problem).refused_settings.get(settings[option_name])
             raise UsageError(
-                f"{option_name} is for {', '.join(names)}; task {options.task} is for {problem}: leave it out"
+                f"{option_name} is for {', '.join(names)}; task {options.task} is for {problem}: "
+                + (reason or "leave it out")
             )
     return values
 

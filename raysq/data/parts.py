@@ -9,6 +9,16 @@ import pyarrow.compute as pc
 from raysq.errors import DataError
 
 UNKNOWN, TRAIN, TEST, VALIDATION = -1, 0, 1, 2
+PARTS = {  # what files, folders and columns call the parts
+    "train": TRAIN,
+    "training": TRAIN,
+    "test": TEST,
+    "testing": TEST,
+    "dev": VALIDATION,
+    "val": VALIDATION,
+    "valid": VALIDATION,
+    "validation": VALIDATION,
+}
 NAMES = {TRAIN: "train", TEST: "test", VALIDATION: "validation"}
 _MISSING = ("", "na", "n/a", "nan", "null", "none")
 

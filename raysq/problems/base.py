@@ -97,6 +97,7 @@ class Problem(ABC, Generic[S, M]):
         models: models by name; "baseline" is always among them.
         default_model: the model to train if none is named. By default it is the first that is no baseline.
         exclusive_settings: groups of settings that replace one another.
+        refused_settings: settings of other problems that mean nothing here, and why.
         prepare_options: options of `raysq prepare` for a person's own data.
         report_options: options of `raysq report`.
         settings: the settings.
@@ -112,6 +113,7 @@ class Problem(ABC, Generic[S, M]):
     models: ClassVar[Mapping[str, ModelSpec]]
     default_model: ClassVar[str]
     exclusive_settings: ClassVar[tuple[tuple[str, ...], ...]] = ()
+    refused_settings: ClassVar[Mapping[str, str]] = {}
     prepare_options: ClassVar[tuple[Option, ...]] = ()
     report_options: ClassVar[tuple[Option, ...]] = ()
 

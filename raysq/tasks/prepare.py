@@ -175,6 +175,7 @@ def _of_validation() -> Iterator[None]:
         yield
     except RaysqError as error:
         error.message = f"--validation: {error.message}"
+        error.hint = None if error.hint is None else error.hint.replace("--source takes sample[:LENGTH], ", "it takes ")
         error.hint = None if error.hint is None else error.hint.replace("--source", "--validation")
         raise
 
@@ -216,6 +217,8 @@ def _divided(problem: type[Problem[Any, Any]], settings: Mapping[str, Any]) -> t
     """Divide settings into those of the preprocessor and those of the batch source."""
     before, after = setting_fields(problem.Preprocessor), setting_fields(problem.Settings)
     for key in settings:
+        if key in problem.refused_settings:
+            raise UsageError(f"setting {key}: {problem.refused_settings[key]}")
         if key not in before and key not in after:
             raise UsageError(f"unknown setting {key!r} of prepare: {nearest_name(key, {**before, **after})}")
     return (

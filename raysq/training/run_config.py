@@ -5,7 +5,6 @@ import json
 from collections import ChainMap
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import InitVar, asdict, dataclass, field, replace
-from functools import partial
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -263,14 +262,16 @@ def merge_layers(
     # The task, the data set and raysq's models know nothing of the keywords of a user's builder.
     own_sections = {name: fields for name, fields in sections.items() if name != "model" or not is_own(model)}
     values: dict[str, dict[str, Any]] = {section: {} for section in sections}
+
+    def hint(name: str) -> str | None:
+        return problem.refused_settings.get(name) or keyword_hint(builder, name)
+
     for layer, known in (*((layer, own_sections) for layer in defaults), (overrides, sections)):
         of_data: dict[str, Any] = {}
         for key, value in layer.items():
             if key == "seed":
                 raise UsageError("the seed is no setting of a part: give --seed NUMBER (in Python: seed=NUMBER)")
-            section, name = find_setting(
-                key, known, f"model {model!r} of task {task.name!r}", partial(keyword_hint, builder)
-            )
+            section, name = find_setting(key, known, f"model {model!r} of task {task.name!r}", hint)
             if section == "data":
                 of_data[name] = value
             else:

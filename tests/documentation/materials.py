@@ -137,12 +137,25 @@ def houses(folder: Path) -> None:
     frame[["area", "city"]].head(5).to_csv(folder / "new.csv", index=False)
 
 
+def opinions(folder: Path) -> None:
+    """Reviews with authors, weights and parts, and others to validate on."""
+    for name, rows in (("train", 200), ("old", 200), ("new", 40)):
+        number = np.arange(rows)
+        frame = pd.DataFrame({"stars": np.where(number % 2, "up", "down"), "trust": 1 + number % 3})
+        frame["text"] = [f"{('dull', 'good')[n % 2]} film number {name}{n}" for n in number]
+        frame["author"] = [f"{name}{n // 4}" for n in number]
+        frame["length"] = frame["text"].str.len() + number
+        frame["part"] = np.array(["train", "train", "val", "test"])[number // 2 % 4]
+        (frame if name == "train" else frame.drop(columns="part")).to_csv(folder / f"{name}.csv", index=False)
+
+
 FILES: dict[str, Callable[[Path], None]] = {
     "README.md": of_readme,
     "docs/arrays.md": houses,
     "docs/forecasting.md": of_forecasting,
     "docs/images.md": pictures,
     "docs/language_modeling.md": books,
+    "docs/splits.md": opinions,
     "docs/text_classification.md": reviews,
     "docs/translation.md": sentence_pairs,
     "docs/word_vectors.md": books,

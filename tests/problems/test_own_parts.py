@@ -16,6 +16,7 @@ from raysq.problems.images.problem import Images
 from raysq.problems.language_modeling.problem import LanguageModeling
 from raysq.problems.text_classification.problem import TextClassification
 from raysq.problems.translation.problem import Translation
+from raysq.training.run_config import resolve_config
 
 SETTINGS = {
     "classify": {"text": "text", "label": "label"},
@@ -173,7 +174,7 @@ def test_rows_that_are_in_both_parts_are_told(task):
          "the source says of 30 .*s that they are to validate on, and --validation gives others"),
         (frame(fold="train"), frame(20, "v", fold="train"), {"split_column": "fold"}, DataError,
          "is given to validate on, and says that it has rows of the train part"),
-        (frame(), "/nowhere/x.csv", {}, SourceError, "^--validation: /nowhere/x.csv does not exist; --validation t"),
+        (frame(), "/nowhere/x.csv", {}, SourceError, "^--validation: /nowhere/x.csv does not exist; it takes a file,"),
         (frame(), "sample", {}, UsageError, "--validation takes no sample, received 'sample'"),
         (frame(), 5, {}, UsageError, "--validation: .*received int"),
     ],
@@ -199,12 +200,28 @@ def test_cells_of_another_kind_do_not_change_those_to_train_on():
         prepare("arrays", frame(), frame(20, "v", number="many"))
 
 
-def test_what_word_vectors_cannot_mean_has_a_reason():
-    for setting in ("weight", "group"):
-        with pytest.raises(
-            UsageError, match=f"setting {setting}: word vectors learn from the words of all texts in one"
-        ):
-            prepare("skipgram", frame(), **{setting: "who"})
+@pytest.mark.parametrize(
+    ("task", "setting", "reason"),
+    [
+        ("skipgram", "weight", "word vectors learn from the words of all texts in one stream"),
+        ("skipgram", "group", "word vectors learn from the words of all texts in one stream"),
+        ("skipgram", "val_selection", "texts have no classes to be stratified by"),
+        ("pairs", "val_selection", "pairs have no classes to be stratified by"),
+        ("pairs", "class_weight", "pairs have no classes: --weight"),
+        ("text", "class_weight", "running text has no classes: --weight"),
+        ("images", "weight", "images are read from files, folders and arrays, which have none; .* the task arrays"),
+        ("images", "group", "images are read from files"),
+    ],
+)
+def test_what_has_no_meaning_has_a_reason(task, setting, reason):
+    with pytest.raises(UsageError, match=f"^setting {setting}: .*{reason}"):
+        raysq.prepare(task, frame(), settings={setting: "who"}, quiet=True)
+
+
+def test_what_has_no_meaning_in_a_run_has_a_reason():
+    dataset = prepare("pairs", frame())
+    with pytest.raises(UsageError, match="has no setting 'val_selection': pairs have no classes to be stratified by"):
+        resolve_config("pairs", "baseline", dataset, 0, {"val_selection": "stratified"})
 
 
 def test_folders_have_no_columns(tmp_path):
@@ -247,7 +264,8 @@ def test_the_command_line_takes_a_validation(tmp_path, capsys):
     assert main([*source[:-1], str(tmp_path / "t.csv"), *columns]) == 1
     assert "t.csv is given to train on and to validate on" in capsys.readouterr().err
     assert main(["prepare", "skipgram", *source[2:4], "--weight", "w"]) == 2
-    assert "--weight is for " in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "--weight is for " in told and "word vectors learn from the words of all texts in one stream" in told
 
 
 def pictures(rows=24, seed=0, labels="abc"):

@@ -1,7 +1,7 @@
 """Rows of JSONL files as typed columns: numbers stay numbers, and all others are text as in a csv."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +16,13 @@ from raysq.data.readers.lines import line_ends
 from raysq.errors import DataError
 
 SUFFIXES = (".jsonl", ".ndjson")
-_ROWS, _BYTES = 1000, 1 << 20  # of the beginning, which tells the columns
+_BYTES = 1 << 20  # bytes whose columns are found at a time
 _BLOCK = 1 << 20  # bytes that Arrow parses at a time; raised to the longest line
 _BOM = b"\xef\xbb\xbf"
 
 
 def names_of(path: Path, format: CsvFormat) -> tuple[str, ...]:
-    """Return the names of the columns in the first rows. Nested objects are columns such as `a.b`.
+    """Return the names of the columns of all rows. Nested objects are columns such as `a.b`.
 
     Raises:
         DataError: a row is no JSON object, or there are no rows.
@@ -30,15 +30,37 @@ def names_of(path: Path, format: CsvFormat) -> tuple[str, ...]:
     names: dict[str, None] = {}
     number, encoding = 0, streams.given(format.encoding)
     for block in blocks(path, 0, None, _BYTES, format):
-        for line in block.split(b"\n"):
+        of_block = _names_with_arrow(block) if number and streams.is_utf8(encoding) else None
+        if of_block is not None:
+            names |= dict.fromkeys(of_block)
+            number += block.count(b"\n")
+            continue
+        lines = block.removesuffix(b"\n").split(b"\n")
+        for line in lines:
             number += 1
             if line.strip():
                 names |= dict.fromkeys(flat(parsed_object(path.name, number, line, encoding)))
-            if number >= _ROWS:
-                return tuple(names)
-        if names:
-            return tuple(names)
-    raise DataError(f"{path.name} has no rows", hint="give another --source")
+    if not names:
+        raise DataError(f"{path.name} has no rows", hint="give another --source")
+    return tuple(names)
+
+
+def _names_with_arrow(block: bytes) -> list[str] | None:
+    """Return the names of the columns of whole lines, or None where their values have several types."""
+    options = pa.json.ReadOptions(use_threads=False, block_size=len(block) + 1)
+    try:
+        return list(_leaves(pa.json.read_json(pa.BufferReader(block), options).schema))
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        return None
+
+
+def _leaves(fields: Iterable[pa.Field], prefix: str = "") -> Iterator[str]:
+    """Yield the names of columns, those of nested objects as `a.b`."""
+    for field in fields:
+        if pa.types.is_struct(field.type):
+            yield from _leaves(field.type, f"{prefix}{field.name}.")
+        else:
+            yield f"{prefix}{field.name}"
 
 
 def blocks(path: Path, begin: int, end: int | None, size: int, format: CsvFormat) -> Iterator[bytes]:

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from raysq.data.columns import contiguous_array
 from raysq.data.partition_stats import ChunkRecord, Slice
+from raysq.data.parts import PARTS
 from raysq.errors import DataError
 from raysq.problems.arrays.cells import matrix, numbers_of
 from raysq.problems.arrays.roles import Column
@@ -18,7 +19,6 @@ from raysq.problems.arrays.statistics import ColumnStats
 
 INPUT, TARGET = "x:", "y:"  # before the names of columns, so that none is called `part`, `key` or `weight`
 PART = "raysq:part"  # column of the part that a file says, in rows that wait on disk
-PARTS = {"train": 0, "training": 0, "test": 1, "testing": 1, "val": 2, "valid": 2, "validation": 2, "dev": 2}
 MOST_VALUES = {"category": 100_000, "class": 1000}
 _DTYPES = {
     **{name: np.dtype(name) for bits in (8, 16, 32, 64) for name in (f"int{bits}", f"uint{bits}")},

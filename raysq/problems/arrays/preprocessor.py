@@ -13,7 +13,7 @@ from raysq.config import Range, check_ranges, join_names, nearest_name
 from raysq.data.columns import contiguous_array
 from raysq.data.messages import Message
 from raysq.data.partition_stats import ChunkRecord, PartitionStats, Stats
-from raysq.data.parts import VALIDATION, refuse_second_validation, validation_parts
+from raysq.data.parts import PARTS, VALIDATION, refuse_second_validation, validation_parts
 from raysq.data.preprocessor import Chunk, Preprocessor, Transform, ValidationPartition
 from raysq.data.readers import tables
 from raysq.data.readers.csv.format import CsvFormat
@@ -24,7 +24,7 @@ from raysq.data.readers.unpack import is_tsv
 from raysq.data.sources import TABULAR
 from raysq.errors import DataError, UsageError
 from raysq.problems.arrays import cells
-from raysq.problems.arrays.encode import PART, PARTS, Encode, values_of
+from raysq.problems.arrays.encode import PART, Encode, values_of
 from raysq.problems.arrays.lines import check_lines, line_stats
 from raysq.problems.arrays.own_parts import check_rows
 from raysq.problems.arrays.roles import describe_roles, infer_roles

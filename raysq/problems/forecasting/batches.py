@@ -91,6 +91,16 @@ class Windows:
         observed = self._observed_counts(self.rows(np.arange(len(self))))
         return None if observed.min() == outputs else (observed / outputs).astype(np.float32)
 
+    @cached_property
+    def weights(self) -> np.ndarray | None:
+        """Weight of each window, that of its target row or the mean of those; None where all weigh the same."""
+        weights = self.series.weights
+        if weights is None:
+            return None
+        ahead = self.rows(np.arange(len(self)))[:, None] + np.array(self.settings.ahead)
+        of_targets = np.asarray(weights.take(ahead.reshape(-1)), np.float64).reshape(ahead.shape)
+        return np.asarray(of_targets.mean(1), np.float32)
+
     def observed(self, indices: np.ndarray) -> np.ndarray:
         """Return the mask of observed outputs of n windows, bool of shape `(n, horizons * targets)`."""
         ahead = self.rows(indices)[:, None] + np.array(self.settings.ahead)

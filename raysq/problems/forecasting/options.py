@@ -1,6 +1,7 @@
 """Command-line options for series."""
 
 from raysq.config import Option
+from raysq.text import options
 
 PREPARE = (
     Option("--time", "COLUMN[,..]", "Column of the time, or columns such as year,month,day,hour."),
@@ -9,6 +10,8 @@ PREPARE = (
     Option("--target", "COLUMN[,..]", "Columns to forecast.", setting="targets"),
     Option("--features", "COLUMN[,..]", "Columns that the model sees. Defaults to all."),
     Option("--calendar", "NAME[,..]", "Calendar features: hour, weekday, monthday, yearday or month."),
+    options.SPLIT_COLUMN,
+    options.WEIGHT,
     Option("--id", "COLUMN[,..]", "Columns that name the series of a row, for files with several series."),
     Option(
         "--horizon",

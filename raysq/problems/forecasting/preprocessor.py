@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,18 +12,19 @@ import pyarrow as pa
 
 from raysq.data import time_zones
 from raysq.data.partition_stats import PartitionStats, Stats
-from raysq.data.preprocessor import Chunk, Preprocessor, Transform
+from raysq.data.preprocessor import Chunk, Preprocessor, Transform, ValidationPartition
 from raysq.data.readers import tables
 from raysq.data.readers.csv.format import CsvFormat
 from raysq.data.sources import TABULAR
 from raysq.errors import RaysqError, UsageError
 from raysq.problems.forecasting.frequency import Frequency
 from raysq.problems.forecasting.readers import directives, parsing, timestamps
-from raysq.problems.forecasting.readers.columns import check_columns
+from raysq.problems.forecasting.readers.columns import check_columns, check_named
 from raysq.problems.forecasting.readers.group_series import group_series
 from raysq.problems.forecasting.readers.precision import wide_columns
 from raysq.problems.forecasting.readers.repair import FILLED, repair
 from raysq.problems.forecasting.readers.rows import parse_rows
+from raysq.problems.forecasting.readers.stretches import part_series
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,10 @@ class SeriesPreprocessor(CsvFormat, Preprocessor):
         thousands: separator between groups of three digits of numbers in text.
         signs: characters next to numbers in text that are not part of them, such as $ or %.
         float64: columns to store as float64. Columns that float32 would damage are added; the others are float32.
+        split_column: column that says train, val or test for each row, or None. Each stretch of rows of one part is
+            repaired by itself, and no window reaches from one into another.
+        weight: column of the weight of each row as a target in the loss, or None.
+        validation: whether a second source validates. Not a setting of the user.
 
     The other settings are those of `CsvFormat`. Sorting, filling gaps, dropping duplicates and separating several
     series hold all rows in memory. Everything else is done partition by partition.
@@ -94,8 +99,12 @@ class SeriesPreprocessor(CsvFormat, Preprocessor):
     # Why columns were left out, if they were inferred. Not a setting.
     left_out: Mapping[str, str] = dataclasses.field(default_factory=dict, init=False, repr=False, compare=False)
     float64: tuple[str, ...] = ()
+    split_column: str | None = None
+    weight: str | None = None
+    validation: bool | None = None
 
     version: ClassVar[int] = 2
+    later: ClassVar[tuple[str, ...]] = ("split_column", "weight", "validation")
     suffixes: ClassVar[tuple[str, ...]] = TABULAR
     zip_member: ClassVar[str | None] = ".csv"
 
@@ -139,10 +148,12 @@ class SeriesPreprocessor(CsvFormat, Preprocessor):
         times = set(self.time) & set(self.columns)
         if times:
             raise UsageError(f"setting columns must not name the time column {min(times)!r}")
-        roles = [*self.time, *self.categories, *self.id]
+        roles = [*self.time, *self.categories, *self.id, *self.row_columns]
         repeated = sorted(name for name in roles if [*roles, *self.columns].count(name) > 1)
         if repeated:
-            raise UsageError(f"column {repeated[0]!r} can have one use only: time, id, category or value")
+            raise UsageError(
+                f"column {repeated[0]!r} can have one use only: time, id, category, split, weight or value"
+            )
         if self.levels is not None:
             levels = json.loads(self.levels) if isinstance(self.levels, str) else self.levels
             if set(levels) != set(self.categories):
@@ -152,6 +163,16 @@ class SeriesPreprocessor(CsvFormat, Preprocessor):
         repeated = sorted(name for name in self.columns if self.columns.count(name) > 1)
         if repeated:
             raise UsageError(f"setting columns names {repeated[0]!r} twice")
+
+    @property
+    def row_columns(self) -> tuple[str, ...]:
+        """Columns of parts and of weights."""
+        return tuple(name for name in (self.split_column, self.weight) if name is not None)
+
+    @property
+    def parted(self) -> bool:
+        """Whether the source says what rows are for."""
+        return self.split_column is not None or bool(self.validation)
 
     @property
     def notation(self) -> parsing.Notation:
@@ -179,6 +200,17 @@ class SeriesPreprocessor(CsvFormat, Preprocessor):
         from raysq.problems.forecasting.readers.infer import infer
 
         return infer(self, files)
+
+    def with_validation(self, files: list[Path], given: Collection[str]) -> "tuple[SeriesPreprocessor, list[str]]":
+        """Return the settings for rows beside which others validate, and no messages.
+
+        Raises:
+            DataError: the files lack a column.
+        """
+        settings = dataclasses.replace(self, validation=True)
+        object.__setattr__(settings, "left_out", self.left_out)
+        settings._partition(files, validating=True)
+        return settings, []
 
     @property
     def category_columns(self) -> tuple[str, ...]:
@@ -213,7 +245,7 @@ class SeriesPreprocessor(CsvFormat, Preprocessor):
                 if any(f"{name}={value}" in needed for value in values)
             }
             settings |= {"categories": list(levels), "levels": levels or None}
-        return settings
+        return {name: value for name, value in settings.items() if name not in self.later}
 
     def partition(self, files: "Sequence[Path | pa.Table]") -> list[tables.TablePartition]:
         """Return the partitions of raw data, after checking their columns.
@@ -221,20 +253,31 @@ class SeriesPreprocessor(CsvFormat, Preprocessor):
         Raises:
             DataError: an empty file, files of different layouts, or a missing column.
         """
+        return self._partition(files, validating=bool(self.validation))
+
+    def _partition(self, files: "Sequence[Path | pa.Table]", *, validating: bool) -> list[tables.TablePartition]:
+        """Return the partitions; those of the source that validates may lack the split column."""
         partitions = tables.partition(files, self.csv)
         for partition in partitions:
             check_columns(self, partition)
+            if not validating:
+                check_named(partition, {"--split-column": (self.split_column,) if self.split_column else ()})
         return partitions
 
-    def read(self, partition: tables.TablePartition) -> Iterator[Chunk]:
+    def read(self, partition: tables.TablePartition | ValidationPartition) -> Iterator[Chunk]:
         """Yield the series' rows of one partition in chunks."""
+        second = isinstance(partition, ValidationPartition)
+        if isinstance(partition, ValidationPartition):
+            partition = partition.partition
+        assert isinstance(partition, tables.TablePartition)
         text = [*self.time, *self.categories, *self.id]
+        text += [name for name in self.row_columns if name in partition.columns]
         values = list(self.kept(partition.header))
         if self.notation != parsing.PLAIN:
             # Arrow would read "1.234" as 1.234 where it means 1234.
             text, values = [*text, *values], []
         for chunk in tables.read(partition, text, values, self.csv):
-            yield Chunk(*parse_rows(self, partition, chunk))
+            yield Chunk(*parse_rows(self, partition, chunk, second))
 
     @property
     def one_pass(self) -> bool:  # type: ignore[override]
@@ -278,6 +321,8 @@ class SeriesPreprocessor(CsvFormat, Preprocessor):
             "numbered": self.numbered,
             "count": self.time_format == timestamps.ROWS,
         }
+        if self.parted:
+            return partial(_repaired, part_series, keys=len(self.id), **repairs)
         if self.id:
             return partial(_repaired, group_series, keys=len(self.id), **repairs)
         if (
@@ -319,7 +364,7 @@ class SeriesPreprocessor(CsvFormat, Preprocessor):
 
     def kept(self, header: Sequence[str]) -> tuple[str, ...]:
         """Return the value columns of a file with this header."""
-        others = {*self.time, *self.categories, *self.id}
+        others = {*self.time, *self.categories, *self.id, *self.row_columns}
         return self.columns or tuple(name for name in header if name and name not in others)
 
     @staticmethod

@@ -56,6 +56,12 @@ class Forecasting(Problem[ForecastingSettings, ForecastingMetadata]):
     }
     default_model = "gru"
     exclusive_settings = (("horizon", "delay"),)
+    refused_settings: ClassVar[Mapping[str, str]] = {
+        "val_selection": "rows of a series follow each other in time, and windows of neighbors share most of theirs, "
+        "so that they are divided in time: split, --split-column or --validation says where",
+        "group": "each series is divided in time, and no window reaches from one into another: --id names the series",
+        "class_weight": "a forecast has no classes: --weight names a column of weights",
+    }
     prepare_options = options.PREPARE
     report_options = options.REPORT
 

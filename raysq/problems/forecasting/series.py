@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 
 from raysq.data import time_zones
+from raysq.data.columns import Column
 from raysq.data.dataset import SHARD_ROWS, Dataset
 from raysq.data.moments import merge, moments
 from raysq.errors import DataError
 from raysq.problems.forecasting import splits
 from raysq.problems.forecasting.cyclical_features import cyclical_features, feature_names
 from raysq.problems.forecasting.observed import Stretches
+from raysq.problems.forecasting.readers.repair import WEIGHT
 from raysq.problems.forecasting.settings import ForecastingSettings
 
 DEFAULT_SPLIT = "0.5/0.25/0.25"
@@ -21,22 +23,51 @@ DEFAULT_SPLIT = "0.5/0.25/0.25"
 
 def value_columns(dataset: Dataset) -> tuple[str, ...]:
     """Return the value columns of a prepared series."""
-    return tuple(name for name in dataset.columns if name != "time")
+    return tuple(name for name in dataset.columns if name not in ("time", WEIGHT))
 
 
 def segments(dataset: Dataset) -> list[tuple[int, int]]:
-    """Return the first row and the end row of each series: a single one unless the data set was prepared with an id."""
-    series = dataset.manifest.report.get("series") or [{"rows": dataset.rows}]
+    """Return the first row and the end row of each stretch of rows that windows do not leave.
+
+    These are the stretches that the source says to train, to validate and to test on, else the series: a single one
+    unless the data set was prepared with an id.
+    """
+    report = dataset.manifest.report
+    series = report.get("stretches") or report.get("series") or [{"rows": dataset.rows}]
     ends = list(itertools.accumulate(entry["rows"] for entry in series))
     return list(zip([0, *ends[:-1]], ends, strict=True))
 
 
+def series_numbers(dataset: Dataset) -> np.ndarray:
+    """Return the number of the series of each of `segments`."""
+    stretches = dataset.manifest.report.get("stretches")
+    return np.array([stretch["series"] for stretch in stretches]) if stretches else np.arange(len(segments(dataset)))
+
+
 def split_bounds(dataset: Dataset, settings: ForecastingSettings) -> list[splits.Bounds]:
-    """Return the first row and the end row of each split, for each series.
+    """Return the first row and the end row of each split, for each of `segments`.
 
     Raises:
-        DataError: the split does not fit the data set.
+        DataError: the split does not fit the data set, or the source says the parts itself.
     """
+    if stretches := dataset.manifest.report.get("stretches"):
+        if settings.split is not None:
+            raise DataError(
+                f"setting split={settings.split} divides rows, and data set {dataset.manifest.name} has parts that its "
+                "source says: leave it out"
+            )
+        if not any(stretch["part"] == "validation" for stretch in stretches):
+            raise DataError(
+                f"the source of data set {dataset.manifest.name} says of no row that it is to validate on: prepare the "
+                "data with val in the split column, or with --validation"
+            )
+        return [
+            {
+                split: (begin, end if stretch["part"] == part else begin)
+                for split, part in zip(splits.SPLITS, ("train", "validation", "test"), strict=True)
+            }
+            for stretch, (begin, end) in zip(stretches, segments(dataset), strict=True)
+        ]
     known_splits = dict(entry.split(":", 1) for entry in settings.known_splits)
     split = settings.split or known_splits.get(str(dataset.rows)) or DEFAULT_SPLIT
     bounds = []
@@ -91,6 +122,11 @@ class Series:
             max([begin, *(stretches.leading(begin) for stretches in self._stretches.values())])
             for begin, _ in segments(self._dataset)
         )
+
+    @property
+    def weights(self) -> Column | None:
+        """Weight of each row as a target, or None where all weigh the same."""
+        return self._dataset.column(WEIGHT) if WEIGHT in self._dataset.columns else None
 
     @cached_property
     def observed(self) -> np.ndarray | None:

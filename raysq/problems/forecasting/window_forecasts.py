@@ -9,7 +9,7 @@ import numpy as np
 from raysq.data import time_zones
 from raysq.data.dataset import Dataset
 from raysq.problems.forecasting.batches import Windows
-from raysq.problems.forecasting.series import segments
+from raysq.problems.forecasting.series import segments, series_numbers
 
 if TYPE_CHECKING:
     from raysq.problems.forecasting.problem import Forecasting
@@ -74,7 +74,7 @@ def forecast_windows(
         truth=np.concatenate(truth),
         values=np.concatenate(values),
         latest=np.stack(latest, 1),
-        series=np.searchsorted(begins, rows, side="right") - 1,
+        series=series_numbers(dataset)[np.searchsorted(begins, rows, side="right") - 1],
     )
 
 

@@ -17,12 +17,12 @@ import pyarrow as pa
 
 from raysq.config import join_names
 from raysq.data import frames
+from raysq.data.parts import PARTS
 from raysq.data.readers.files import open_file
 from raysq.data.row_streams import SPLIT
 from raysq.errors import UsageError
 from raysq.problems.images.readers.format import IMAGES
 from raysq.text.readers.columns import LABEL
-from raysq.text.readers.layout import PARTS
 
 _LABELS = (*LABEL, "labels", "y")
 _SUFFIXES = {0: "_train", 1: "_test", 2: "_val", -1: ""}

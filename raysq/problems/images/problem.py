@@ -48,6 +48,11 @@ class Images(Problem[ImageSettings, ImagesMetadata]):
     }
     default_model = "cnn"
     prepare_options = options.PREPARE
+    refused_settings: ClassVar[Mapping[str, str]] = dict.fromkeys(
+        ("weight", "group", "split_column"),
+        "it names a column, and images are read from files, folders and arrays, which have none; a table with a column "
+        "of arrays of one shape is prepared by the task arrays, which has it",
+    )
 
     @classmethod
     def resolve_settings(cls, values: Mapping[str, Any], dataset: Dataset) -> dict[str, Any]:

@@ -52,6 +52,9 @@ class LanguageModeling(Problem[LanguageModelingSettings, LanguageModelingMetadat
     }
     default_model = "lstm"
     prepare_options = options.PREPARE
+    refused_settings: ClassVar[Mapping[str, str]] = {
+        "class_weight": "running text has no classes: --weight names a column of weights",
+    }
 
     @classmethod
     def resolve_settings(cls, values: Mapping[str, Any], dataset: Dataset) -> dict[str, Any]:

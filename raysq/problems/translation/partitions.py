@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
+from raysq.data.parts import PARTS
 from raysq.data.readers import streams
 from raysq.data.readers.csv.format import CsvFormat
 from raysq.data.readers.files import open_file
 from raysq.data.readers.limits import Limits
 from raysq.data.readers.lines import line_ends
 from raysq.errors import DataError
-from raysq.text.readers.layout import PARTS
 
 LINES = 1 << 16  # lines of a partition
 _CHUNK = 8 << 20

@@ -49,6 +49,11 @@ class Translation(Problem[TranslationSettings, TranslationMetadata]):
     }
     default_model = "attention"
     prepare_options = options.PREPARE
+    refused_settings: ClassVar[Mapping[str, str]] = {
+        "val_selection": "pairs have no classes to be stratified by: those to validate on are drawn by a checksum of "
+        "the source sentence or of --group, or --split-column or --validation gives them",
+        "class_weight": "pairs have no classes: --weight names a column of weights",
+    }
     _translator: tuple[Any, SentenceTranslator] | None = None  # for the last model, because it holds compiled functions
 
     @classmethod

@@ -10,7 +10,7 @@ import pyarrow as pa
 from raysq.data.messages import Message
 from raysq.data.partition_stats import Stats
 from raysq.data.preprocessor import ValidationPartition
-from raysq.errors import DataError, UsageError
+from raysq.errors import DataError
 from raysq.text.documents import (
     DocumentPredictionPreprocessor,
     DocumentPreprocessor,
@@ -55,15 +55,6 @@ class WordVectorsPreprocessor(DocumentPreprocessor):
     suffixes: ClassVar[tuple[str, ...]] = (*text.SUFFIXES, *(suffix for suffix in SUFFIXES if suffix != ".npz"))
     vocabulary_from: ClassVar[Literal["train", "all"]] = "train"
     vectors: ClassVar[str | None] = None
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.weight is not None or self.group is not None:
-            name, why = ("weight", "weigh") if self.weight is not None else ("group", "keep together")
-            raise UsageError(
-                f"setting {name}: word vectors learn from the words of all texts in one stream, which has no rows to "
-                f"{why}: leave it out"
-            )
 
     def infer_from_texts(self, texts: list[str]) -> tuple[Self, list[str]]:
         """Infer `starts` and the settings of `DocumentPreprocessor` from the first texts.

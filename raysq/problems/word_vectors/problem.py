@@ -55,6 +55,16 @@ class WordVectors(Problem[WordVectorsSettings, WordVectorsMetadata]):
     }
     default_model = "negative_sampling"
     prepare_options = options.PREPARE
+    refused_settings: ClassVar[Mapping[str, str]] = {
+        "val_selection": "texts have no classes to be stratified by: the passages to validate on are drawn by their "
+        "checksums, or --validation gives them",
+        **dict.fromkeys(
+            ("weight", "group"),
+            "word vectors learn from the words of all texts in one stream, which has no rows to weigh or to keep "
+            "together: leave it out",
+        ),
+        "class_weight": "word vectors have no classes",
+    }
 
     @classmethod
     def make_metadata(cls, dataset: Dataset, settings: WordVectorsSettings) -> WordVectorsMetadata:

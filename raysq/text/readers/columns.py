@@ -10,11 +10,10 @@ import pyarrow as pa
 
 from raysq.config import join_names, nearest_name
 from raysq.data.partition_stats import Stats
-from raysq.data.parts import row_weights
+from raysq.data.parts import PARTS, row_weights
 from raysq.data.readers.csv.sniff import column_by_number
 from raysq.errors import DataError
 from raysq.text.readers.format import DocumentFormat, DocumentPartition, TextColumns
-from raysq.text.readers.layout import PARTS
 from raysq.text.readers.sniff import Head, head, nameless
 from raysq.text.readers.tables import as_labels, as_parts, numbered, table
 

@@ -4,17 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-# Codes in the column `part`: 0 train, 1 test, 2 validation.
-PARTS = {
-    "train": 0,
-    "training": 0,
-    "test": 1,
-    "testing": 1,
-    "dev": 2,
-    "val": 2,
-    "valid": 2,
-    "validation": 2,
-}
+from raysq.data.parts import PARTS
+
 _UNLABELED = "unsup"  # folder of unlabeled reviews in aclImdb
 
 

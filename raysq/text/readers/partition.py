@@ -6,9 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from raysq.data.filetree import walk_tree
+from raysq.data.parts import PARTS
 from raysq.data.readers.files import damages
 from raysq.errors import DataError
-from raysq.text.readers import archive, classes, csv, imdb_npz, json, layout, text, tree, typed
+from raysq.text.readers import archive, classes, csv, imdb_npz, json, text, tree, typed
 from raysq.text.readers.format import DocumentFormat, DocumentPartition
 from raysq.text.readers.sniff import family
 
@@ -60,7 +61,7 @@ def documents_of(files: Sequence[Path]) -> list[Path]:
 
 def parts_by_name(files: Sequence[Path]) -> list[int]:
     """Return the split of each file if there are several and all names start with one; else -1 for each."""
-    codes = [layout.PARTS.get(re.split(r"[-_.]", path.name.lower(), maxsplit=1)[0], -1) for path in files]
+    codes = [PARTS.get(re.split(r"[-_.]", path.name.lower(), maxsplit=1)[0], -1) for path in files]
     return codes if len(files) > 1 and -1 not in codes else [-1] * len(files)
 
 

@@ -8,10 +8,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from raysq.data.partition_stats import Stats
+from raysq.data.parts import PARTS
 from raysq.data.readers.streams import is_utf8
 from raysq.errors import DataError
 from raysq.text.readers.format import RANGE, DocumentFormat
-from raysq.text.readers.layout import PARTS
 
 BOM = b"\xef\xbb\xbf"
 _MOST = 20_000  # maximum documents of a table, for short documents

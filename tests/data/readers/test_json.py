@@ -8,6 +8,8 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
+from raysq.data.readers import tables
+from raysq.data.readers.csv.format import CsvFormat
 from raysq.data.readers.json import cell, flat, is_columnar
 from raysq.errors import DataError
 from raysq.text.readers import DocumentFormat, infer, partition, read
@@ -106,3 +108,26 @@ def test_names_with_dots_are_names(tmp_path):
     row = {"a": {"b": {"c": 1}, "d": 2}, "a.d": 3, "e": 4}
     assert flat(row) == {"a.b.c": 1, "a.d": 3, "e": 4}
     assert [cell(row, name) for name in ("a.b.c", "a.d", "e", "a.x", "x", "a.b.c.d")] == [1, 3, 4, None, None, None]
+
+
+@pytest.mark.parametrize("odd", [False, True], ids=["one type a column", "several types"])
+def test_columns_that_begin_late_are_read(tmp_path, odd):
+    """Each block of 1 MB is looked at, with Arrow where the values of a column have one type."""
+    rows = [{"a": number, "text": "x" * 600} for number in range(5000)]
+    rows[4000] |= {"late": 2.5, "in": {"deep": "yes"}}
+    if odd:
+        rows[4001]["a"] = "many"
+    path = tmp_path / "x.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    partitions = tables.partition([path], CsvFormat())
+    assert partitions[0].columns == ("a", "text", "late", "in.deep")
+    read = [chunk.table for one in partitions for chunk in tables.read(one, ["in.deep"], ["late"], CsvFormat())]
+    late = [value for table in read for value in table.column("late").to_pylist()]
+    assert len(late) == 5000 and late[4000] == 2.5 and late.count(None) == 4999
+
+
+def test_a_damaged_line_far_below_is_named(tmp_path):
+    path = tmp_path / "x.jsonl"
+    path.write_text('{"a": 1, "text": "%s"}\n' % ("x" * 600) * 4000 + "{broken\n")
+    with pytest.raises(DataError, match="x.jsonl, line 4001 is not JSON"):
+        tables.partition([path], CsvFormat())

@@ -22,7 +22,8 @@ def check_columns(settings: "SeriesPreprocessor", partition: tables.TablePartiti
             f"{name} has no time column {missing[0]!r}; it has {header}",
             hint="--set time=NAME names the one to read",
         )
-    check_named(partition, {"--id": settings.id, "--category": settings.categories})
+    weight = () if settings.weight is None else (settings.weight,)
+    check_named(partition, {"--id": settings.id, "--category": settings.categories, "--weight": weight})
     kept = settings.kept(partition.header)
     missing = [column for column in kept if column not in columns]
     if missing:

@@ -46,7 +46,7 @@ def group_series(
     Raises:
         DataError: as for `repair`, with the series named.
     """
-    names, codes = _series(table.select(key_columns(keys)))
+    names, codes = encode_series(table.select(key_columns(keys)))
     order = np.argsort(codes, kind="stable")
     ends = np.cumsum(np.bincount(codes, minlength=len(names)))
     table = table.drop_columns(key_columns(keys)).take(pa.array(order)).combine_chunks()
@@ -94,7 +94,7 @@ def group_series(
     return pa.concat_tables(parts).combine_chunks(), pa.concat_tables(filled).combine_chunks(), summary
 
 
-def _series(keys: pa.Table) -> tuple[list[tuple[str, ...]], np.ndarray]:
+def encode_series(keys: pa.Table) -> tuple[list[tuple[str, ...]], np.ndarray]:
     """Return the series in order of first appearance, each with its key values, and the index of each row's series."""
     encoded = [column.combine_chunks().dictionary_encode() for column in keys.columns]
     if len(encoded) == 1:  # Arrow's dictionaries are in order of first appearance

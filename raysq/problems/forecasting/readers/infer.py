@@ -78,7 +78,10 @@ def _size(files: Sequence[Path]) -> int:
 def _check_named(settings: "SeriesPreprocessor", partition: tables.TablePartition) -> None:
     """Raise DataError if a column that the user named is missing."""
     times = settings.time if settings.layout == "infer" else ()
-    check_named(partition, {"--time": times, "--id": settings.id, "--category": settings.categories})
+    names = {"--time": times, "--id": settings.id, "--category": settings.categories}
+    for option, name in (("--split-column", settings.split_column), ("--weight", settings.weight)):
+        names[option] = () if name is None else (name,)
+    check_named(partition, names)
 
 
 def _read_text(partitions: Sequence[tables.TablePartition], settings: "SeriesPreprocessor") -> pa.Table:
@@ -124,7 +127,7 @@ def _infer_columns(
         f"time: {columns if times.columns else f'{times.description} (--time COLUMN names a column that tells it)'}"
     )
     settings = _infer_timezone(settings, sample, messages)
-    others = {*settings.time, *settings.categories, *settings.id}
+    others = {*settings.time, *settings.categories, *settings.id, *settings.row_columns}
     if settings.columns:
         return settings
     kept = []

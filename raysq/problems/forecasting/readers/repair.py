@@ -18,6 +18,7 @@ FILLED = "filled"  # the table of ranges without observed values
 _OBSERVED, _KNOWN, _AHEAD = 0, 1, 2
 # Grid rows per row of the series; a longer grid indicates a wrong timestamp instead of a gap.
 _LONGEST_GRID = 100
+WEIGHT = "raysq:weight"  # column of the weights of rows; the name is none that a column of values may have
 LOCAL = "__local"  # column that tells whether a timestamp is a local time; `repair` removes it
 
 

@@ -8,25 +8,30 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from raysq.data.parts import PARTS, TRAIN, UNKNOWN, VALIDATION
 from raysq.data.readers import tables
 from raysq.problems.forecasting.readers import parsing, timestamp_stats, timestamps
 from raysq.problems.forecasting.readers.group_series import key_columns
 from raysq.problems.forecasting.readers.precision import rounding
-from raysq.problems.forecasting.readers.repair import LOCAL
+from raysq.problems.forecasting.readers.repair import LOCAL, WEIGHT
+from raysq.problems.forecasting.readers.stretches import PART, SECOND
 
 if TYPE_CHECKING:
     from raysq.problems.forecasting.preprocessor import SeriesPreprocessor
 
 
 def parse_rows(
-    settings: "SeriesPreprocessor", partition: tables.TablePartition, chunk: tables.TableChunk
+    settings: "SeriesPreprocessor", partition: tables.TablePartition, chunk: tables.TableChunk, second: bool = False
 ) -> tuple[pa.Table, dict[str, Any]]:
     """Return the rows of a chunk: timestamps, values, columns of the categories, and keys of several series.
 
     The table is empty if the settings refuse any cell. The statistics of the chunk are JSON-ready.
+
+    Args:
+        second: whether the partition is of the source that validates.
     """
     kept = settings.kept(partition.header)
-    used = {*kept, *settings.time, *settings.categories, *settings.id}
+    used = {*kept, *settings.time, *settings.categories, *settings.id, *settings.row_columns}
     ignored = [name for name in partition.header if name and name not in used]
     stats: dict[str, Any] = {
         "file": partition.name,
@@ -89,17 +94,39 @@ def parse_rows(
             stats["unlabeled"][name] = describe_cells(missing, [name])
         if (~has_level & ~missing).any():
             stats["unknown"][name] = describe_cells(~has_level & ~missing, [name])
+    of_rows = {}
+    stats["odd"] = {}
+    if settings.parted:
+        parts, odd = _parts(chunk.table, settings.split_column, second)
+        of_rows = {PART: parts, SECOND: np.full(len(parts), second)}
+        if odd.any():
+            assert settings.split_column is not None
+            stats["odd"][settings.split_column] = describe_cells(odd, [settings.split_column])
+        own = int((parts == VALIDATION).sum())
+        stats |= {"validates": second, "own_validation": 0 if second else own}
+    if settings.weight is not None:
+        weights, unread_weights = parsing.numbers(
+            chunk.table.column(settings.weight), settings.weight, settings.notation
+        )
+        odd = unread_weights | ~(weights >= 0) | (weights > np.finfo(np.float32).max)
+        of_rows[WEIGHT] = weights.astype(np.float32)
+        if odd.any():
+            stats["odd"][settings.weight] = describe_cells(odd, [settings.weight])
+        training = of_rows[PART] == TRAIN if settings.parted else np.ones(len(weights), bool)
+        stats["heaviest"] = float(np.max(weights, where=training & ~odd, initial=0))
     if settings.missing == "drop" and stats["missing"]:
         complete = ~np.any([np.isnan(column) for column in values.values()], axis=0)
         stats["rows_dropped"] = int((~complete).sum())
         lines, times = lines[complete], times[complete]
         values = {name: column[complete] for name, column in values.items()}
         labels = {name: column.filter(pa.array(complete)) for name, column in labels.items()}
+        of_rows = {name: column[complete] for name, column in of_rows.items()}
     refused = bool(
         stats["unread"]
         or stats["ragged"]
         or stats["undecodable"]
         or stats["no_id"]
+        or stats["odd"]
         or (stats["bad"] and settings.bad_cells == "error")
         or (stats["missing"] and settings.missing == "error")
         or (stats["sentinels"] and settings.sentinel == "error")
@@ -107,7 +134,9 @@ def parse_rows(
     count = 0 if refused else len(times)  # the statistics hold the error that will be raised
     stats["rows"] = count
     stats["timestamps"] = (
-        timestamp_stats.measure(times[:count], lines[:count], zone) if count and not settings.id else None
+        timestamp_stats.measure(times[:count], lines[:count], zone)
+        if count and not (settings.id or settings.parted)
+        else None
     )
     measured = {name: rounding(column[:count], settings.sentinels) for name, column in values.items() if count}
     stats["rounding"] = {name: error for name, error in measured.items() if error is not None}
@@ -124,9 +153,20 @@ def parse_rows(
             columns[f"{name}={value}"] = pa.array(equal[:count].astype(np.float32))
     for key, name in zip(key_columns(len(settings.id)), settings.id, strict=True):
         columns[key] = labels[name].slice(0, count).combine_chunks()
+    columns |= {name: pa.array(column[:count]) for name, column in of_rows.items()}
     if settings.timezone:
         columns[LOCAL] = pa.array(np.full(count, parsed.local))
     return pa.table({"time": pa.array(times[:count], pa.timestamp("us")), **columns}), stats
+
+
+def _parts(table: pa.Table, split_column: str | None, second: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Return the part of each row, and whether its cell says none or, of the source that validates, another."""
+    if split_column is None or split_column not in table.column_names:
+        return np.full(table.num_rows, VALIDATION if second else TRAIN, np.int8), np.zeros(table.num_rows, bool)
+    names = pc.utf8_lower(parsing.labels(table.column(split_column)))
+    codes = pc.index_in(names, pa.array(list(PARTS), pa.string())).fill_null(len(PARTS)).to_numpy()
+    parts = np.array([*PARTS.values(), UNKNOWN], np.int8)[codes]
+    return parts, parts != VALIDATION if second else parts == UNKNOWN
 
 
 def _cell(table: pa.Table, names: Sequence[str], row: int) -> str:

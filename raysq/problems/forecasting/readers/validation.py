@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from raysq.config import join_names
 from raysq.data.partition_stats import Stats
+from raysq.data.parts import refuse_second_validation, require_weight
 from raysq.data.readers.tables import wrong_encoding
 from raysq.errors import DataError
 from raysq.problems.forecasting import row_durations
@@ -32,6 +33,10 @@ def validate(settings: "SeriesPreprocessor", stats: list[Stats]) -> None:
                 raise wrong_encoding(line_name, settings, chunk["undecodable"][1])
             raise DataError(f"{line_name}{message}", hint)
     timestamp_validation.check_zones(settings, _with_offsets(stats))
+    if settings.weight is not None:
+        require_weight(max((chunk["heaviest"] for chunk in stats), default=0), settings.weight)
+    if any(chunk.get("validates") for chunk in stats):
+        refuse_second_validation(sum(chunk["own_validation"] for chunk in stats), "row")
 
 
 def require_rows(stats: list[Stats]) -> None:
@@ -65,6 +70,14 @@ def _errors(settings: "SeriesPreprocessor", chunk: Stats) -> Iterator[tuple[int,
     for name, cells in chunk["no_id"].items():
         message = f", column {name!r}: the cell is missing, it must name the series that the row belongs to"
         yield cells["line"], message, None
+    for name, cells in chunk["odd"].items():
+        if name == settings.weight:
+            message = f"of --weight holds {cells['value']!r}, and a weight is a number of at least 0 that float32 holds"
+            yield cells["line"], f": column {name!r} {message}", "--weight names another column"
+        else:
+            wanted = "val alone, as the source validates" if chunk.get("validates") else "train, val or test"
+            message = f": column {name!r} of --split-column says {cells['value']!r}, and not {wanted}"
+            yield cells["line"], message, None
     if settings.bad_cells == "error":
         for name, cells in chunk["bad"].items():
             yield (
@@ -98,7 +111,7 @@ def summarize(settings: "SeriesPreprocessor", stats: list[Stats], repair_summary
     chunks = _with_offsets(stats)
     rows = sum(chunk["rows"] for chunk in stats)
     given = settings.frequency, settings.numbered
-    if settings.id and repair_summary is not None:
+    if (settings.id or settings.parted) and repair_summary is not None:
         received = stored = timestamp_stats.merge(
             [(part, "", 0) for part in repair_summary["timestamps"]], True, *given
         )
@@ -148,6 +161,8 @@ def summarize(settings: "SeriesPreprocessor", stats: list[Stats], repair_summary
         report["repairs"] = repair_summary["repairs"]
         if repair_summary["repeated_hours"]:
             report["repeated_hours"] = repair_summary["repeated_hours"]
+        if "stretches" in repair_summary:
+            report |= {name: repair_summary[name] for name in ("stretches", "overlap", "earlier")}
         if settings.id:
             report["series"] = repair_summary["series"]
             report["out_of_order"] = {"count": repair_summary["backwards"]}
@@ -172,6 +187,8 @@ def describe(settings: "SeriesPreprocessor", report: Mapping[str, Any]) -> list[
         lines.append(f"{rows} in hours that come twice as clocks are put back, told apart by their order")
     if "series" in report:
         lines += _series(settings, report["series"], frequency)
+    if "stretches" in report:
+        lines += _stretches(report)
     clock_changes = report.get("clock_changes", {})
     if clock_changes:
         parts = [_format_count(clock_changes[key], noun) for key, noun in _CHANGED.items() if clock_changes.get(key)]
@@ -240,6 +257,30 @@ def _series(settings: "SeriesPreprocessor", series: list[dict[str, Any]], freque
         names = ", ".join(entry["id"] for entry in short[:6]) + (", ..." if len(short) > 6 else "")
         count = _format_count(len(short), "series")
         yield f"{count} with fewer than {needed} rows ({names}): too short for a usual window"
+
+
+def _stretches(report: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what the source says of its rows, and rows to validate on that lie beside or before those to train on."""
+    counts: dict[str, list[int]] = {}
+    for stretch in report["stretches"]:
+        counts.setdefault(stretch["part"], []).append(stretch["rows"])
+    parts = [
+        f"{name} {_format_count(sum(counts[name]), 'row{s}')}"
+        + (f" in {len(counts[name]):,} stretches" if len(counts[name]) > 1 else "")
+        for name in ("train", "validation", "test")
+        if name in counts
+    ]
+    yield f"parts, as the source says: {', '.join(parts)}"
+    if report["overlap"]:
+        yield (
+            f"{_format_count(report['overlap'], 'row{s}')} to validate on have the time of a row to train on: metrics "
+            "count what was learned by heart"
+        )
+    if report["earlier"] > report["overlap"]:
+        yield (
+            f"{_format_count(report['earlier'], 'row{s}')} to validate on lie before rows to train on: a forecast of "
+            "the future is not what is measured"
+        )
 
 
 def _repairs(repairs: Mapping[str, Any], frequency: Frequency | None) -> Iterator[str]:
