@@ -41,6 +41,7 @@ from raysq.distributed.cluster import is_alone
 from raysq.training.backends import tf_config
 from raysq.training.backends.group_events import GroupEvents
 from raysq.training.backends.group_size import GroupSize
+from raysq.training.backends.placement_cleaner import CleanerCallback
 from raysq.training.backends.worker_actor import RayTrainWorker, serve
 from raysq.training.worker_range import WorkerRange
 
@@ -176,25 +177,17 @@ class Trainer(DataParallelTrainer):
         return self._stop.is_set()
 
     def _create_default_callbacks(self) -> list[Any]:
-        unused: list[type] = [DatasetsCallback, WorkingDirectorySetupCallback]
-        if ray.get_runtime_context().get_actor_id() is None:
-            # The placement group ends with the job. That of an actor, such as a trial, would outlive the actor.
-            unused.append(PlacementGroupCleanerCallback)
+        unused = (DatasetsCallback, WorkingDirectorySetupCallback, PlacementGroupCleanerCallback)
         callbacks = [callback for callback in super()._create_default_callbacks() if type(callback) not in unused]
-        return [*map(_quick_cleaner, callbacks), *self._callbacks]
+        # The placement group ends with the job. That of an actor, such as a trial, would outlive the actor.
+        cleaners = [] if ray.get_runtime_context().get_actor_id() is None else [CleanerCallback()]
+        return [*callbacks, *cleaners, *self._callbacks]
 
     def _initialize_and_run_controller(self, **arguments: Any) -> Any:
         size = GroupSize(self.scaling_config, self._workers, self._events, alone=is_alone())
         controller = _Controller(self._stop, **{**arguments, "scaling_policy": size})
         asyncio.run(controller.run())
         return controller.get_result()
-
-
-def _quick_cleaner(callback: Any) -> Any:
-    """Give Ray's placement group cleaner one second for the state API, for which it would wait 10 s at the end."""
-    if type(callback) is PlacementGroupCleanerCallback:
-        return PlacementGroupCleanerCallback(get_actor_timeout_s=1, stop_timeout=3)
-    return callback
 
 
 class _WorkerGroup(WorkerGroup):
