@@ -45,7 +45,7 @@ def backtest(
     task: str,
     *,
     folds: int = 4,
-    data: str | Path | None = None,
+    data: str | Path | Dataset | None = None,
     model: str | Callable[..., Any] | None = None,
     workers: int | tuple[int, int] | WorkerRange = 1,
     gpu: bool = False,

@@ -24,7 +24,7 @@ from raysq.training.worker_range import WorkerRange
 def train(
     task: str,
     *,
-    data: str | Path | None = None,
+    data: str | Path | Dataset | None = None,
     model: str | Callable[..., Any] | None = None,
     workers: int | tuple[int, int] | WorkerRange = 1,
     gpu: bool = False,
@@ -44,8 +44,8 @@ def train(
 
     Args:
         task: name of a task.
-        data: name or directory of a prepared data set. Defaults to the task's newest, which is prepared if there is
-            none.
+        data: name or directory of a prepared data set, or the `Dataset` that `prepare` returned. Defaults to the
+            task's newest, which is prepared if there is none.
         model: name of a model, `package.module:function`, or a function or class, also of a notebook or script. The
             function takes an `InputSpec` and keyword settings, and returns a Keras model. A compiled model keeps its
             own loss, optimizer and metrics. To continue an interrupted run, pass the same function. Defaults to the
@@ -125,7 +125,7 @@ def with_callbacks(config: RunConfig, callbacks: Sequence[Any]) -> RunConfig:
     return config.with_callbacks(callbacks)
 
 
-def start_early(task: str, *, data: str | Path | None = None, model: str | None = None) -> None:
+def start_early(task: str, *, data: str | Path | Dataset | None = None, model: str | None = None) -> None:
     """Start Ray before the run of a worker group is resolved, which needs TensorFlow's import of some seconds.
 
     Unknown names and data sets are errors before anything is started. If the data are yet to be prepared, nothing is
@@ -152,7 +152,7 @@ def start_early(task: str, *, data: str | Path | None = None, model: str | None 
 def resolve(
     task: str,
     *,
-    data: str | Path | None = None,
+    data: str | Path | Dataset | None = None,
     model: str | Callable[..., Any] | None = None,
     seed: int = 0,
     settings: Mapping[str, Any] | None = None,
@@ -222,7 +222,7 @@ def _scaled_settings(
     return scaled
 
 
-def find_or_prepare(task: str, data: str | Path | None = None, *, quiet: bool = True) -> Dataset:
+def find_or_prepare(task: str, data: str | Path | Dataset | None = None, *, quiet: bool = True) -> Dataset:
     """Return the requested data set, the task's newest one, or the task's public data, prepared now.
 
     Args:
@@ -241,7 +241,8 @@ def find_or_prepare(task: str, data: str | Path | None = None, *, quiet: bool = 
                 "PATH`, or with --source sample"
             )
         return prepare(registered, quiet=quiet)
-    return datasets.find_dataset(registered, None if data is None else str(data))
+    directory = data.directory if isinstance(data, Dataset) else data
+    return datasets.find_dataset(registered, None if directory is None else str(directory))
 
 
 def train_run(

@@ -10,6 +10,7 @@ from typing import Any
 from raysq import backend, problems, tasks
 from raysq.config import flat_settings
 from raysq.data import durations
+from raysq.data.dataset import Dataset
 from raysq.display.terminal import print_message
 from raysq.errors import RaysqError, UsageError
 from raysq.storage.paths import home
@@ -43,7 +44,7 @@ _MOST_TRIALS = 1000
 def tune(
     task: str,
     *,
-    data: str | Path | None = None,
+    data: str | Path | Dataset | None = None,
     model: str | Callable[..., Any] | None = None,
     trials: int | None = None,
     workers_per_trial: int = 1,
@@ -75,7 +76,8 @@ def tune(
 
     Args:
         task: name of a task.
-        data: name or directory of a prepared data set. Defaults to the task's newest.
+        data: name or directory of a prepared data set, or the `Dataset` that `prepare` returned. Defaults to the
+            task's newest.
         model: name of a model, `package.module:function`, or a function; see `train`. Defaults to the task's model for
             searches.
         trials: number of trials, of each generation where there are several. Defaults to 16, or to as many as the

@@ -4,8 +4,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from training.series import write_series
 
 from raysq.training.run import Run
+from raysq.training.train import find_or_prepare
 
 
 @dataclass
@@ -51,3 +53,9 @@ def test_a_run_says_whether_its_loss_still_fell(losses, epochs, steps, still):
 def test_a_run_that_is_not_finished_says_nothing():
     assert Told([0.5, 0.4], epochs=2).still_improving() is not None
     assert Told([0.5, 0.4], epochs=2, ended=False).still_improving() is None
+
+
+def test_data_are_a_name_a_directory_or_what_prepare_returned(tmp_path):
+    dataset = write_series(tmp_path / "waves", rows=200)
+    for data in (dataset, dataset.directory, str(dataset.directory)):
+        assert find_or_prepare("jena", data).directory == dataset.directory
