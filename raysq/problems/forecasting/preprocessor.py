@@ -223,11 +223,19 @@ class SeriesPreprocessor(CsvFormat, Preprocessor):
         """Return window settings that follow from these columns, and messages.
 
         Raises:
-            UsageError: targets or features that are no columns, or no target where there are several columns.
+            UsageError: targets or features that are no columns, no target where there are several columns, or a split
+                of rows whose parts the source says.
         """
         from raysq.problems.forecasting.readers.targets import infer_defaults
 
-        return infer_defaults(self, settings, defaults)
+        inferred, messages = infer_defaults(self, settings, defaults)
+        if not self.parted:
+            return inferred, messages
+        if settings.get("split") is not None:
+            raise UsageError(
+                f"setting split={settings['split']} divides rows, and the source says their parts: leave it out"
+            )
+        return {**inferred, "split": None}, messages  # in place of the task's
 
     def reading(self, needed: Sequence[str] | None = None) -> dict[str, Any]:
         """Return JSON-ready settings to read further files of this layout with: `SeriesPreprocessor(**reading)`.

@@ -7,6 +7,7 @@ import pytest
 import raysq
 from raysq.errors import DataError, UsageError
 from raysq.problems.forecasting.problem import Forecasting
+from raysq.training.run_config import resolve_config
 
 WINDOW = {"targets": "load", "features": "load,temp", "lookback": 12, "horizon": 1}
 
@@ -168,6 +169,13 @@ def test_parts_without_validation_and_a_second_split_are_refused():
         bound(dataset)
     with pytest.raises(DataError, match="setting split=0.5/0.25/0.25 divides rows, and .* leave it out"):
         bound(prepare(frame(), frame(90, "2020-02-01")), split="0.5/0.25/0.25")
+    with pytest.raises(UsageError, match="setting split=0.5/0.25/0.25 divides rows, and the source says their parts"):
+        prepare(frame(), frame(90, "2020-02-01"), split="0.5/0.25/0.25")
+
+
+def test_the_split_of_the_task_gives_way_to_the_parts():
+    dataset = prepare(frame(), frame(90, "2020-02-01"))
+    assert resolve_config("forecast", "dense", dataset, 0, {}).settings["data"]["split"] is None
 
 
 def test_rows_beside_and_before_those_to_train_on_are_told():
