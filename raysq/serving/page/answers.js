@@ -14,7 +14,7 @@ const remark = (text) => text && element("p", { class: "remark" }, text);
 
 const figures = (pairs) => element("dl", { class: "figures" }, pairs.map(([name, value]) => element("div", {}, element("dt", {}, name), element("dd", {}, value))));
 
-const titled = (title, node) => [element("h3", {}, title), node];
+const titled = (title, node) => element("div", {}, element("h3", {}, title), node);
 
 /** Return the targets that a row has, as `{name, prefix, unit}`; columns of classes begin with `prefix`, "" for values. */
 const targetsOf = (row, { targets, unit }) =>

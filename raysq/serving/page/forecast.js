@@ -6,8 +6,9 @@ import { alike, counted, number } from "./numbers.js";
 import { table } from "./table.js";
 
 const CHARTS = 6; // targets that are drawn
-const LEAST = 60; // points of history where the rows have as many
+const LEAST = 60; // rows of history where there are as many
 const MOST = 500; // points of a line
+const PAST = 3; // length of the history, in lengths of what lies ahead
 const TIME = /^(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d(?:\.\d+)?)?))?(Z|[+-]\d\d:\d\d)?$/;
 
 /** Return a function from the texts of times to milliseconds as a clock at the first of them shows them. */
@@ -92,9 +93,10 @@ const chartOf = (history, rows, target, { columns }) => {
   const read = typeof end === "string" ? clock(end) : Number;
   const isAhead = (row) => row[columns.time] == null || read(row[columns.time]) > read(end);
   const ahead = (several ? newest : rows.filter(isAhead)).slice(-MOST);
-  const width = Math.min(MOST, Math.max(LEAST, 3 * ahead.length));
-  const past = seen.slice(-width);
-  const earlier = several ? [] : rows.filter((row) => !isAhead(row)).slice(-width);
+  const begin = read(end) - PAST * (Math.max(...ahead.map((row) => read(row[columns.time])), read(end)) - read(end));
+  const recent = (found) => found.filter((row, index) => index >= found.length - LEAST || read(row[columns.time]) >= begin).slice(-MOST);
+  const past = recent(seen);
+  const earlier = several ? [] : recent(rows.filter((row) => !isAhead(row)));
   const { points, time } = pointsOf(past, earlier, ahead, target, columns);
   if (!points.some((point) => point.forecast != null)) {
     return element("p", { class: "note" }, `No chart of ${target.name}: the rows do not tell the times of what follows them.`);

@@ -73,26 +73,34 @@ const FIELDS = {
 };
 
 const VERBS = { classes: "Classify", forecast: "Forecast" };
+/** Return an example for neighbors: the last word of a text, or its last sign where the model knows signs only. */
+const wordOf = ({ kind, example }) => {
+  if (kind === "word" || !example.length) return example;
+  const words = example[0].trim().split(/\s+/);
+  return [words.length > 1 && example[0].trim().length > 3 ? words.at(-1) : words.at(-1).slice(-1)];
+};
+
 const SCORES = { prompt: ["Score a text", "Score"], word: ["Vector of a text", "Embed"] };
 
 /**
- * Return the modes of a run, its main one first: `{method, label, verb, beside, field}`, where `beside` says whether the
- * answer may stand beside the input, and `field` makes the field anew.
+ * Return the modes of a run, its main one first: `{method, label, verb, beside, field, example}`, where `beside` says whether
+ * the answer may stand beside the input, and `field` makes the field anew.
  */
 export const modesOf = (run) => {
   const has = (method) => run.methods.includes(method);
-  const { kind } = run.input;
+  const { kind, example } = run.input;
   const predict = {
     method: "predict",
     label: SCORES[kind]?.[0] ?? VERBS[run.output.kind] ?? "Predict",
     verb: SCORES[kind]?.[1] ?? VERBS[run.output.kind] ?? "Predict",
     beside: kind in FIELDS,
     field: FIELDS[kind] ?? (() => rowsField(run.input)),
+    example,
   };
   const own = [
-    has("generate") && { method: "generate", label: "Write", verb: "Write", beside: true, field: generate },
-    has("translate") && { method: "translate", label: "Translate", verb: "Translate", beside: true, field: translate },
-    has("neighbors") && { method: "neighbors", label: "Nearest words", verb: "Find", beside: true, field: neighbors },
+    has("generate") && { method: "generate", label: "Write", verb: "Write", beside: true, field: generate, example },
+    has("translate") && { method: "translate", label: "Translate", verb: "Translate", beside: true, field: translate, example },
+    has("neighbors") && { method: "neighbors", label: "Nearest words", verb: "Find", beside: true, field: neighbors, example: wordOf(run.input) },
   ].filter(Boolean);
   // Translations of a file come from `predict`, with the same field.
   if (!has("predict") || has("translate")) return own;

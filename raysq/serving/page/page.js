@@ -127,7 +127,7 @@ const setMode = (next) => {
   byId("fields").replaceChildren(field.node);
   byId("work").classList.toggle("beside", mode.beside);
   text("verb", mode.verb);
-  byId("example").hidden = !run.input.example.length;
+  byId("example").hidden = !mode.example.length;
   empty();
 };
 
@@ -136,7 +136,7 @@ const setRun = (next) => {
   run = next;
   const modes = modesOf(run);
   text("title", runs.length > 1 ? "raysq" : run.name);
-  text("about", `${run.task} \u00b7 ${run.problem.replaceAll("_", " ")} \u00b7 model ${run.model}`);
+  text("about", [...new Set([run.task, run.problem.replaceAll("_", " "), `model ${run.model}`])].join(" \u00b7 "));
   document.title = `${run.name} \u2013 raysq`;
   text("banner", run.synthetic ? "Trained on synthetic sample data: the answers show how it works, and mean nothing." : "");
   byId("banner").hidden = !run.synthetic;
@@ -186,7 +186,7 @@ const listen = () => {
   byId("ask").addEventListener("files", (event) => takeFiles(event.detail));
   byId("cancel").addEventListener("click", cancel);
   byId("example").addEventListener("click", () => {
-    field.fill(run.input.example);
+    field.fill(mode.example);
     send();
   });
   byId("clear").addEventListener("click", () => {
