@@ -134,12 +134,14 @@ def test_an_error_stands_beside_the_field(visit):
     page.click("#send")
     expect(page.get_by_role("alert").first).to_have_text("there is no text yet: type one, or try the example")
     expect(page.locator("textarea")).to_be_focused()
+    example(page)
     page.fill("textarea", "wrong")
     page.keyboard.press("Control+Enter")
     expect(page.locator("#error")).to_have_text(f"the text {HOSTILE} cannot be used: try another")
     expect(page.locator("textarea")).to_have_attribute("aria-invalid", "true")
     assert "error" in page.locator("textarea").get_attribute("aria-describedby")
     assert page.locator("img").count() == 0
+    expect(page.locator("#answer")).to_have_text("Answer The answer appears here.")  # and no longer an old one
     page.fill("textarea", "right")
     page.keyboard.press("Control+Enter")
     expect(page.locator("#error")).to_be_empty()
@@ -204,6 +206,7 @@ def test_a_forecast_is_drawn_beside_its_history(visit):
     expect(page.locator("#verdict")).to_have_text(
         re.compile(r"T \(degC\): 2.\d+ °C at 2021-01-01 23:00, 24h ahead \(10 % to 90 %: .+ to 6.\d+\)")
     )
+    expect(page.locator("tbody tr").first).to_contain_text("2021-01-01 00:00")
     chart = page.locator("svg.chart")
     assert page.locator("svg.chart path.observed").get_attribute("d").count("L") == LOOKBACK - 1
     assert page.locator("svg.chart path.forecast").get_attribute("d").count("L") == 23

@@ -1,5 +1,6 @@
 """Predictions for raw images: classes, or the reconstruction errors of an autoencoder."""
 
+import dataclasses
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -100,12 +101,20 @@ def frame_rows(frame: Any, preprocessor: Preprocessor) -> pa.Table:
     Args:
         frame: rows with a column of images, or of `pixels` as `array_rows` returns them.
         preprocessor: preprocessor of images for predictions.
+
+    Raises:
+        DataError: an image is damaged. It is not left out, because each row has its prediction.
     """
     columns = frame if isinstance(frame, dict) else getattr(frame, "column_names", getattr(frame, "columns", ()))
     if "pixels" in columns:
         return to_table(frame)
+    strict = dataclasses.replace(preprocessor, damaged="error")
     with tempfile.TemporaryDirectory() as folder:
-        return read_table(preprocessor, [preprocessor.write_rows(frame, Path(folder))])[0]
+        file = strict.write_rows(frame, Path(folder))
+        try:
+            return read_table(strict, [file], inferred=True)[0]
+        except DataError as error:
+            raise DataError(f"the rows have an image that cannot be used: {error.message}") from None
 
 
 def _pixels(table: pa.Table, shape: tuple[int, ...]) -> np.ndarray:

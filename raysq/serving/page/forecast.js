@@ -83,20 +83,30 @@ const pointsOf = (past, earlier, ahead, target, columns) => {
   return { points: [...points.values()].sort((a, b) => a.x - b.x), time: Boolean(first) };
 };
 
-const chartOf = (history, rows, target, { columns }) => {
-  const several = columns.horizon !== null;
-  const seen = history.filter((row) => target.name in row);
+const readerOf = (time) => (typeof time === "string" ? clock(time) : Number);
+
+/**
+ * Return the forecasts of a series that lie ahead: with several horizons the latest ones, with one horizon those of all
+ * rows after the last one.
+ */
+const aheadOf = (history, rows, { columns }) => {
   const last = rows.at(-1)[columns.from];
-  // With several horizons the latest forecast is drawn; with one, those of all rows, of which the latest lie ahead.
-  const newest = rows.filter((row) => row[columns.from] === last);
-  const end = seen.length ? seen.at(-1)[columns.time] : last;
-  const read = typeof end === "string" ? clock(end) : Number;
-  const isAhead = (row) => row[columns.time] == null || read(row[columns.time]) > read(end);
-  const ahead = (several ? newest : rows.filter(isAhead)).slice(-MOST);
+  if (columns.horizon) return rows.filter((row) => row[columns.from] === last);
+  const end = history.length ? history.at(-1)[columns.time] : last;
+  const read = readerOf(end);
+  return rows.filter((row) => row[columns.time] == null || read(row[columns.time]) > read(end));
+};
+
+const chartOf = (history, rows, future, target, { columns }) => {
+  const seen = history.filter((row) => target.name in row);
+  const end = history.length ? history.at(-1)[columns.time] : rows.at(-1)[columns.from];
+  const read = readerOf(end);
+  const ahead = future.slice(-MOST);
   const begin = read(end) - PAST * (Math.max(...ahead.map((row) => read(row[columns.time])), read(end)) - read(end));
   const recent = (found) => found.filter((row, index) => index >= found.length - LEAST || read(row[columns.time]) >= begin).slice(-MOST);
   const past = recent(seen);
-  const earlier = several ? [] : recent(rows.filter((row) => !isAhead(row)));
+  const passed = columns.horizon ? [] : rows.slice(0, rows.length - future.length);
+  const earlier = recent(passed);
   const { points, time } = pointsOf(past, earlier, ahead, target, columns);
   if (!points.some((point) => point.forecast != null)) {
     return element("p", { class: "note" }, `No chart of ${target.name}: the rows do not tell the times of what follows them.`);
@@ -136,10 +146,12 @@ export const forecast = ({ predictions, history = [] }, output, file) => {
   const draw = (name) => {
     const rows = predictions.filter((row) => seriesOf(row, keys) === name);
     const past = history.filter((row) => seriesOf(row, keys) === name);
-    place.replaceChildren(...targets.slice(0, CHARTS).map((target) => chartOf(past, rows, target, layout)));
+    const future = aheadOf(past, rows, layout);
+    place.replaceChildren(...targets.slice(0, CHARTS).map((target) => chartOf(past, rows, future, target, layout)));
     if (targets.length > CHARTS) {
       place.append(element("p", { class: "note" }, `${counted(targets.length - CHARTS, "other target")} in the table.`));
     }
+    place.append(table(predictions, future.length < predictions.length ? "Forecasts, the latest first" : "Forecasts", file, future));
   };
   draw(series[0]);
   const id = freshId("series");
@@ -154,6 +166,6 @@ export const forecast = ({ predictions, history = [] }, output, file) => {
   const which = series.length > 1 ? ` of ${JSON.parse(series[0]).join(", ")}` : "";
   return {
     verdict: `${target.name}${which}: ${sentence(first, target, layout)}`,
-    parts: [chooser, place, table(predictions, "Forecasts", file)],
+    parts: [chooser, place],
   };
 };

@@ -18,6 +18,7 @@ let run = null;
 let mode = null;
 let field = null;
 let running = null; // AbortController of the request in flight
+let telling = 0; // timer of what screen readers are told
 
 const text = (id, words) => {
   byId(id).textContent = words;
@@ -27,7 +28,8 @@ const text = (id, words) => {
 const announce = (verdict, said = verdict) => {
   text("verdict", verdict);
   text("said", "");
-  setTimeout(() => text("said", said), 50);
+  clearTimeout(telling);
+  telling = setTimeout(() => text("said", said), 50);
 };
 
 const clearError = () => {
@@ -87,6 +89,7 @@ const send = async () => {
   } catch (error) {
     if (how !== mode || error.name === "AbortError") return;
     if (!(error instanceof ServerError || error instanceof InputError)) console.error(error);
+    empty(); // an old answer beside an error would be taken for that of this input
     showError(error);
   } finally {
     clearTimeout(wait);
@@ -115,6 +118,7 @@ const askFor = (word) => {
 const empty = () => {
   clearError();
   text("verdict", "");
+  clearTimeout(telling);
   text("said", "");
   byId("result").replaceChildren(element("p", { class: "note" }, "The answer appears here."));
   byId("code").hidden = true;

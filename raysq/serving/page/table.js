@@ -11,11 +11,14 @@ const COLUMNS = 16;
 /**
  * Return a table.
  *
- * @param rows - objects of columns
+ * @param all - rows, objects of columns
  * @param title - caption
  * @param file - name of the csv file
+ * @param first - those of the rows that are shown first
  */
-export const table = (rows, title, file) => {
+export const table = (all, title, file, first = []) => {
+  const leading = new Set(first);
+  const rows = first.length ? [...first, ...all.filter((row) => !leading.has(row))] : all;
   const every = columnsOf(rows);
   const columns = every.slice(0, COLUMNS);
   const numeric = new Set(
@@ -60,7 +63,7 @@ export const table = (rows, title, file) => {
   tell();
   const save = element(
     "button",
-    { type: "button", click: () => download(file, "text/csv", toCsv(rows, every)) },
+    { type: "button", click: () => download(file, "text/csv", toCsv(all, every)) },
     rows.length === 1 ? "Download as csv" : `Download all ${counted(rows.length, "row")} as csv`,
   );
   return element("div", { class: "table" }, grid, element("div", { class: "buttons" }, note, rows.length > ROWS && more, save));

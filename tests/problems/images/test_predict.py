@@ -87,6 +87,10 @@ def test_arrays_in_python(run, again):
         predictor.predict({"x": [1]})
     with pytest.raises(DataError, match="64 numbers"):
         predictor.predict({"pixels": [[1, 2], [3, 4]]})
+    # A damaged image in rows is not left out: the predictions would no longer be those of the rows.
+    good = png(marks(1)[0][0])
+    with pytest.raises(DataError, match=r"the rows have an image that cannot be used: 000000001.png is not an image"):
+        predictor.predict({"image": pa.array([good, b"<html>", good], pa.binary())})
 
 
 def test_the_command_line_takes_files_folders_and_archives(run, tmp_path, capsys):
