@@ -10,7 +10,6 @@ import pyarrow as pa
 
 from raysq.data.frames import to_table
 from raysq.data.pipeline import read_table
-from raysq.data.preprocessor import Preprocessor
 from raysq.errors import DataError, UsageError
 from raysq.problems.classification_report import predicted_classes
 from raysq.problems.fixed_batches import fixed_batches
@@ -20,6 +19,7 @@ from raysq.problems.images.readers.format import ImageFormat
 from raysq.problems.images.readers.npz import as_images, shape_of
 
 if TYPE_CHECKING:
+    from raysq.problems.images.preprocessor import ImagePredictionPreprocessor
     from raysq.problems.images.problem import Images
 
 BATCH = 128  # images in a batch of predictions
@@ -95,7 +95,7 @@ def array_rows(array: Any, format: ImageFormat) -> pa.Table:
     return pa.table({"pixels": pa.FixedSizeListArray.from_arrays(pa.array(pixels.reshape(-1)), format.bytes)})
 
 
-def frame_rows(frame: Any, preprocessor: Preprocessor) -> pa.Table:
+def frame_rows(frame: Any, preprocessor: "ImagePredictionPreprocessor") -> pa.Table:
     """Return the table of images given in rows, read as a file of them is.
 
     Args:
