@@ -20,6 +20,7 @@ from raysq.problems import register_problem
 from raysq.problems.base import Metadata, Problem, ReportModel, RowContext
 from raysq.problems.specs import ArraySpec, BatchSource, InputSpec, ModelSpec, Objective, OutputMetric
 from raysq.report.compare import Comparison, compare
+from raysq.report.inline import Report
 from raysq.report.page import write_report
 from raysq.serving.serve import Server, serve
 from raysq.tasks import register_task
@@ -51,6 +52,7 @@ __all__ = [
     "Problem",
     "Range",
     "RaysqError",
+    "Report",
     "ReportModel",
     "RowContext",
     "Run",

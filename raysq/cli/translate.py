@@ -114,14 +114,9 @@ def _counter(quiet: bool) -> Iterator[Callable[[int], None]]:
     """Yield a function that advances the number of translated lines, shown as a progress bar on a terminal."""
     from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    from raysq.display.console import Console
+    from raysq.display.live import LiveOutput
 
-    console = Console(stderr=True)
-    if quiet or not console.is_terminal:
-        yield lambda done: None
-        return
-    with Progress(
-        TextColumn("translating"), MofNCompleteColumn(), TimeElapsedColumn(), console=console, transient=True
-    ) as bar:
-        line = bar.add_task("", total=None)
+    bar = Progress(TextColumn("translating"), MofNCompleteColumn(), TimeElapsedColumn())
+    line = bar.add_task("", total=None)
+    with LiveOutput(bar, quiet=quiet):
         yield lambda done: bar.advance(line, done)

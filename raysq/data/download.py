@@ -196,17 +196,13 @@ def _forget(part: Path) -> None:
 
 @contextlib.contextmanager
 def progress_bar(url: str) -> Iterator[Progress]:
-    """Show a progress bar on standard error if that is a terminal."""
+    """Show a progress bar on a terminal and in a notebook."""
     from rich.progress import BarColumn, DownloadColumn, TextColumn, TransferSpeedColumn
     from rich.progress import Progress as Bar
 
-    from raysq.display.console import Console
+    from raysq.display.live import LiveOutput
 
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield lambda done, total: None
-        return
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    with Bar(*columns, console=console, transient=True) as bar:
-        task = bar.add_task(f"fetching {file_name(url)}", total=None)
+    bar = Bar(TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    task = bar.add_task(f"fetching {file_name(url)}", total=None)
+    with LiveOutput(bar):
         yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -12,18 +12,17 @@ from raysq.data.preprocessor import partition_bytes
 @contextlib.contextmanager
 def progress(partitions: Sequence[Any], folder: Path, quiet: bool) -> Iterator[None]:
     """Show the number of bytes read so far, in one line on standard error. `folder` is that of `record_stats`."""
-    from raysq.display.console import Console
-
-    console = Console(stderr=True)
-    if quiet or not console.is_terminal:
-        yield
-        return
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn
 
+    from raysq.display.live import LiveOutput
+
+    bar = Progress(TextColumn("preparing"), BarColumn(), DownloadColumn(), TimeElapsedColumn())
     sizes = [partition_bytes(partition) or 0 for partition in partitions]
-    columns = (TextColumn("preparing"), BarColumn(), DownloadColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True) as bar:
-        line = bar.add_task("", total=sum(sizes))
+    line = bar.add_task("", total=sum(sizes))
+    with LiveOutput(bar, quiet=quiet) as output:
+        if not output.is_live:
+            yield
+            return
         stop = threading.Event()
 
         def watch() -> None:

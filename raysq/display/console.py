@@ -8,6 +8,7 @@ from rich.console import ConsoleOptions, RenderableType
 from rich.segment import Segment
 from rich.text import Text
 
+from raysq.display.in_notebook import in_notebook
 from raysq.display.terminal import visible
 
 
@@ -20,8 +21,18 @@ class Console(RichConsole):
     """
 
     def __init__(self, *, stderr: bool = False, quiet: bool = False, soft_wrap: bool = False, **options: Any):
+        if in_notebook():  # whose standard error is red, and says that it is a terminal
+            stderr = False
+            options = {"force_terminal": False, **options}
         super().__init__(
-            stderr=stderr, quiet=quiet, soft_wrap=soft_wrap, markup=False, emoji=False, highlight=False, **options
+            stderr=stderr,
+            quiet=quiet,
+            soft_wrap=soft_wrap,
+            markup=False,
+            emoji=False,
+            highlight=False,
+            force_jupyter=False,  # rich would show each line as an output of its own
+            **options,
         )
 
     def render_str(self, text: str, **options: Any) -> Text:

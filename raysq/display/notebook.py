@@ -2,9 +2,11 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from html import escape
-from typing import Any
+from typing import Any, TypeVar
 
 from raysq.errors import RaysqError
+
+T = TypeVar("T")
 
 
 def line(kind: str, name: str, fields: Mapping[str, Any]) -> str:
@@ -26,6 +28,26 @@ def card(title: str, fields: Mapping[str, Any]) -> str:
         if value is not None
     )
     return f"<table><caption>{escape(title)}</caption><tbody>{rows}</tbody></table>"
+
+
+class Listing(list[T]):
+    """List that notebooks show as a table.
+
+    Args:
+        items: items of the list.
+        columns: headings of the table.
+        row: returns the cells of an item.
+    """
+
+    def __init__(self, items: Iterable[T], columns: Sequence[str], row: Callable[[T], Sequence[str]]):
+        super().__init__(items)
+        self._columns, self._row = columns, row
+
+    def _repr_html_(self) -> str:
+        return table(self._columns, [self._row(item) for item in self])
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return list, (list(self),)  # the rows of a table may need what cannot be pickled
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]], title: str = "") -> str:

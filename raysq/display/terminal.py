@@ -4,6 +4,8 @@ import re
 import sys
 from typing import Protocol, TextIO
 
+from raysq.display.in_notebook import in_notebook
+
 # Control characters of ASCII and Latin-1, which move the cursor and start escape sequences; line separators and marks
 # that change the direction of text; lone surrogates, which cannot be encoded.
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -21,8 +23,10 @@ def visible(text: str, *, lines: bool = False) -> str:
 def print_message(message: object, *, lines: bool = False) -> None:
     """Print a message to the user on standard error, with its control characters escaped; with `lines` except for line
     ends and tabs.
+
+    A notebook shows standard error in red, as errors: there the message is printed on standard output.
     """
-    print(visible(str(message), lines=lines), file=sys.stderr, flush=True)
+    print(visible(str(message), lines=lines), file=sys.stdout if in_notebook() else sys.stderr, flush=True)
 
 
 def print_result(text: str) -> None:

@@ -334,16 +334,12 @@ def _for_csv(table: "pa.Table") -> "pa.Table":
 
 @contextlib.contextmanager
 def _bar(total: int, quiet: bool) -> "Iterator[Any]":
-    """Yield a function that advances a progress bar, which is shown on a terminal only."""
+    """Yield a function that advances a progress bar, which is shown on a terminal and in a notebook."""
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-    from raysq.display.console import Console
+    from raysq.display.live import LiveOutput
 
-    console = Console(stderr=True)
-    if quiet or not console.is_terminal:
-        yield lambda done: None
-        return
-    columns = (TextColumn("predicting"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True) as bar:
-        line = bar.add_task("", total=total)
+    bar = Progress(TextColumn("predicting"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    line = bar.add_task("", total=total)
+    with LiveOutput(bar, quiet=quiet):
         yield lambda done: bar.advance(line, done)

@@ -8,6 +8,7 @@ from typing import Any
 
 from raysq import problems, tasks
 from raysq.data.dataset import Dataset
+from raysq.display.in_notebook import hides_progress
 from raysq.errors import DataError, UsageError
 from raysq.problems.capabilities import Backtestable
 from raysq.training.evaluation import evaluate
@@ -53,7 +54,7 @@ def backtest(
     settings: Mapping[str, Any] | None = None,
     threads: int | None = None,
     fresh: bool = False,
-    quiet: bool = True,
+    quiet: bool | None = None,
     trust: bool = False,
     on_fold: Callable[[int, dict[str, Any]], None] = lambda number, fold: None,
 ) -> Backtest:
@@ -89,6 +90,7 @@ def backtest(
             f"task {task!r} gives {problem_class.noun}, whose examples have no order in time to backtest on; tasks "
             f"that have: {', '.join(tasks.names_with(Backtestable))}"
         )
+    quiet = hides_progress(quiet)
     config = resolve(task, data=data, model=model, seed=seed, settings=settings, validate_splits=False, quiet=quiet)
     problem = config.make_problem()
     assert isinstance(problem, Backtestable)

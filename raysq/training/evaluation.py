@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from raysq.data.dataset import Dataset
+from raysq.display import notebook
+from raysq.display.numbers import metric
 from raysq.errors import DataError, MissingPackageError
 from raysq.problems.capabilities import EvaluationDetails, GenerationMetrics
 from raysq.training.best import best_weights
@@ -48,7 +50,16 @@ def evaluate(
         >>> raysq.evaluate(run, splits=("test",))
         {'gru': {'test_loss': ..., 'test_mae': ...}, 'baseline': {...}, 'seasonal': {...}}
     """
-    return evaluate_in_detail(run, splits, gpu=gpu, threads=threads, details=False, trust=trust)[0]
+    return _Metrics(evaluate_in_detail(run, splits, gpu=gpu, threads=threads, details=False, trust=trust)[0])
+
+
+class _Metrics(dict[str, dict[str, float]]):
+    """Metrics by model, which notebooks show as a table with a row for each metric."""
+
+    def _repr_html_(self) -> str:
+        names = dict.fromkeys(name for metrics in self.values() for name in metrics)
+        rows = [[name, *(metric(metrics.get(name)) for metrics in self.values())] for name in names]
+        return notebook.table(["metric", *self], rows)
 
 
 def evaluate_in_detail(

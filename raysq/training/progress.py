@@ -5,7 +5,7 @@ from typing import Any
 
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from raysq.display.console import Console
+from raysq.display.live import LiveOutput
 from raysq.display.numbers import metric
 from raysq.training.state import TrainState
 
@@ -15,7 +15,7 @@ _MAX_FIGURES = 8  # figures on a line
 class TrainProgress:
     """Progress bar of the current epoch, and a line for each finished epoch.
 
-    Use it as a context manager. The bar is shown on a terminal only.
+    Use it as a context manager. The bar is shown on a terminal and in a notebook only.
 
     Args:
         epochs: number of epochs of the run.
@@ -24,27 +24,22 @@ class TrainProgress:
 
     def __init__(self, epochs: int, quiet: bool = False):
         self.epochs = epochs
-        self.console = Console(stderr=True, quiet=quiet)
         self._bar = Progress(
             TextColumn("epoch {task.fields[epoch]:>3}/" + str(epochs)),
             BarColumn(),
             TextColumn("{task.completed:,.0f}/{task.total:,.0f} steps"),
             TimeRemainingColumn(),
             TextColumn("{task.fields[note]}"),
-            console=self.console,
-            transient=True,
         )
         self._task = self._bar.add_task("", total=1, epoch=1, note="starting")
+        self._output = LiveOutput(self._bar, quiet=quiet)
 
     def __enter__(self) -> "TrainProgress":
-        # Without a terminal only the lines are printed.
-        if self.console.is_terminal:
-            self._bar.start()
+        self._output.__enter__()
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self.console.is_terminal:
-            self._bar.stop()
+        self._output.__exit__()
 
     def on_train_batch_end(self, state: TrainState, loss: float, steps_per_epoch: int) -> None:
         """Update the bar after a call of compiled steps."""
@@ -65,7 +60,7 @@ class TrainProgress:
 
     def print(self, line: str) -> None:
         """Print a line above the bar."""
-        self.console.print(line, soft_wrap=not self.console.is_terminal)  # do not wrap lines in a log file
+        self._output.print(line)
 
     def on_epoch_end(self, record: Mapping[str, Any]) -> None:
         """Print the line of a finished epoch from its record, as yielded by `raysq.training.loop.fit`."""

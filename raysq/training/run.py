@@ -4,9 +4,10 @@ import os
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from raysq.display import notebook
+from raysq.display.numbers import metric
 from raysq.errors import DamagedError, DataError, RaysqError, UsageError
 from raysq.problems.base import Problem
 from raysq.storage.atomic import write_json
@@ -15,10 +16,14 @@ from raysq.storage.paths import check_name, home, newest_first
 from raysq.storage.trust import SIGNATURE, check_links, is_signed, sign
 from raysq.training.config_differences import describe_differences
 from raysq.training.find_run import find_run, remove_run
+from raysq.training.goal import best_record
 from raysq.training.passed_models import SOURCE_FILE, source_of
 from raysq.training.run_config import RunConfig
 from raysq.training.run_files import RunFiles
 from raysq.training.user_code import is_own
+
+if TYPE_CHECKING:
+    from raysq.report.inline import Report
 
 FORMAT_VERSION = 6  # 6: `settings` by section, `metadata`
 _VERSION = Version(FORMAT_VERSION, oldest=6)
@@ -183,6 +188,23 @@ class Run(RunFiles):
         """The run's problem, bound to its settings, metadata and assets."""
         return self.config.make_problem(self.assets)
 
+    def report(self, *, output: str | Path | None = None, **options: Any) -> "Report":
+        """Write the run's report, which notebooks show in the cell.
+
+        Args:
+            output, options: see `raysq.write_report`.
+
+        Returns:
+            The report, whose `path` is that of its file.
+
+        Raises:
+            UsageError, DamagedError, SourceError: see `raysq.write_report`.
+        """
+        from raysq.report.inline import Report
+        from raysq.report.page import write_report  # which imports this module
+
+        return Report(write_report(self, output=output, **options))
+
     def still_improving(self) -> str | None:
         """Return a message if a finished run trained all epochs and its last val_loss is the lowest, else None."""
         losses = [record["val_loss"] for record in self.metrics()]
@@ -205,4 +227,18 @@ def runs(on_damaged: Callable[[Path, DataError], None] | None = None) -> list[Ru
     Example:
         >>> [run.name for run in raysq.runs() if run.state() == "finished"]
     """
-    return newest_first("runs/*/config.json", Run.open, "run", on_damaged)
+    found = newest_first("runs/*/config.json", Run.open, "run", on_damaged)
+    return notebook.Listing(found, ("run", "state", "epochs", "best val_loss", "data"), _row)
+
+
+def _row(run: Run) -> list[str]:
+    """Return a run's row of a notebook's table."""
+
+    def read() -> dict[str, Any]:
+        records = run.metrics()
+        best = best_record(records)
+        return {"state": run.state(), "epochs": len(records), "best": None if best is None else best["val_loss"]}
+
+    found = notebook.readable(read)
+    data = "synthetic" if run.config.synthetic else "real"
+    return [run.name, str(found["state"]), str(found.get("epochs", "")), metric(found.get("best")), data]

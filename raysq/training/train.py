@@ -8,6 +8,7 @@ from typing import Any
 from raysq import problems, tasks
 from raysq.config import flat_settings
 from raysq.data.dataset import Dataset
+from raysq.display.in_notebook import hides_progress
 from raysq.errors import UsageError
 from raysq.tasks import datasets
 from raysq.tasks.prepare import prepare
@@ -35,7 +36,7 @@ def train(
     name: str | None = None,
     fresh: bool = False,
     threads: int | None = None,
-    quiet: bool = True,
+    quiet: bool | None = None,
     trust: bool = False,
     callbacks: Sequence[Any] | None = None,
     track: str | None = None,
@@ -65,7 +66,7 @@ def train(
         name: name of the run. Defaults to an id made of task, model, data, settings and seed.
         fresh: whether to discard the run's earlier progress. Defaults to False.
         threads: TensorFlow's threads in each worker. Defaults to all cores.
-        quiet: whether to hide progress. Defaults to True.
+        quiet: whether to hide progress. Defaults to None: it is shown in notebooks only.
         trust: whether links may lead out of the directory of an existing run. Defaults to False.
         callbacks: `keras.callbacks.Callback` objects, called as `Model.fit` calls them. With several workers, copies of
             them run on the chief, and what they decide reaches all workers. Those that act on training are part of the
@@ -87,6 +88,7 @@ def train(
         >>> run = raysq.train("jena", model="gru", settings={"units": 32, "epochs": 10})
         >>> run.result()["metrics"]["val_mae"]
     """
+    quiet = hides_progress(quiet)
     model = model_name(model)
     if track is not None:
         check_tracker(track)
@@ -101,6 +103,7 @@ def train(
         workers=workers,
         per_worker_batch=per_worker_batch,
         linear_rate=linear_rate,
+        quiet=quiet,
     )
     config = with_callbacks(config, callbacks or ())
     run = Run.create(config, name=name, fresh=fresh, trust=trust)

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from raysq.config import short_names
 from raysq.display import notebook
+from raysq.display.numbers import metric
 from raysq.errors import DataError, NotFoundError, RaysqError, UsageError
+from raysq.report.inline import Report
 from raysq.report.search_analysis import SearchAnalysis, open_experiment
 from raysq.report.search_cost import cost, timeline
 from raysq.report.search_health import checks
@@ -315,6 +317,12 @@ class Experiment:
             return "out of time"
         return "interrupted" if self.best is None else "finished"
 
+    def report(self, *, output: str | Path | None = None, **options: Any) -> Report:
+        """Write the search's report, which notebooks show in the cell; see `Run.report`."""
+        from raysq.report.page import write_report  # not needed to list searches
+
+        return Report(write_report(self.directory, output=output, trust=self.trust, **options))
+
     def show(self, console: Any = None) -> None:
         """Print the trials, the best settings, and commands for the next steps.
 
@@ -337,4 +345,24 @@ def experiments(on_damaged: Callable[[Path, DataError], None] | None = None) -> 
     Example:
         >>> [experiment.name for experiment in raysq.experiments()]
     """
-    return newest_first("experiments/*/experiment.json", Experiment.open, "search", on_damaged)
+    found = newest_first("experiments/*/experiment.json", Experiment.open, "search", on_damaged)
+    return notebook.Listing(found, ("search", "task", "model", "trials", "best value", "state"), _row)
+
+
+def _row(experiment: Experiment) -> list[str]:
+    """Return a search's row of a notebook's table."""
+
+    def read() -> dict[str, Any]:
+        best = f"{experiment.goal.metric} {metric(experiment.best_value)}"
+        return {"trials": str(experiment.done), "best": best, "state": experiment.state()}
+
+    found = notebook.readable(read)
+    about = experiment.about
+    return [
+        experiment.name,
+        about["task"],
+        about["model"],
+        found.get("trials", ""),
+        found.get("best", ""),
+        found["state"],
+    ]

@@ -7,12 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rich.console import Group
-from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
 from raysq.display import numbers
-from raysq.display.console import Console
+from raysq.display.live import LiveOutput
 from raysq.display.numbers import metric, short
 from raysq.training.goal import LOWEST_LOSS, Goal
 
@@ -71,34 +70,28 @@ class ProgressTable:
     rows: dict[str, TrialRow] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._console = Console(stderr=True, quiet=self.quiet, soft_wrap=True)
+        self._output = LiveOutput(self, quiet=self.quiet, per_second=2, last_line=self.header)
         self._lock = threading.RLock()
-        self._live: Live | None = None
         self._started = time.monotonic()
 
     def __enter__(self) -> "ProgressTable":
-        if self._console.is_terminal and not self.quiet:
-            self._live = Live(self, console=Console(stderr=True), transient=True, refresh_per_second=2)
-            self._live.start()
+        self._output.__enter__()
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._live is not None:
-            self._live.stop()
+        self._output.__exit__()
 
     def start_clock(self) -> None:
         """Start the clock of this session, when the trials begin to run."""
         self._started = time.monotonic()
         self.note = "starting trials"
-        if self._live is None:
+        if not self._output.is_live:
             left = "as many trials as the time allows" if self.total is None else f"{self.total - self.done} to train"
-            self._console.print(f"{self.title}: {left}")
+            self.print(f"{self.title}: {left}")
 
     def print(self, line: str) -> None:
         """Print a line above the table."""
-        console = self._console if self._live is None else self._live.console
-        if not self.quiet:
-            console.print(line)
+        self._output.print(line)
 
     @property
     def elapsed(self) -> float:
@@ -142,7 +135,7 @@ class ProgressTable:
             row = self.rows[name]
             row.state, row.error, row.seconds = state, error, seconds
             self.done += 1
-        if self._live is not None or self.quiet:
+        if self._output.is_live or self.quiet:
             return
         figures = state
         if row.score is not None:
@@ -151,7 +144,7 @@ class ProgressTable:
         reason = f": {error}" if error else ""
         settings = " ".join(f"{key}={value_text(value)}" for key, value in row.settings.items())
         of_total = "" if self.total is None else f"/{self.total}"
-        self._console.print(f"{self.done:>3}{of_total} {name} {figures}{reason}  {settings}")
+        self.print(f"{self.done:>3}{of_total} {name} {figures}{reason}  {settings}")
 
     def remove(self, name: str) -> None:
         """Remove a trial that was never begun."""

@@ -11,6 +11,7 @@ from raysq import backend, problems, tasks
 from raysq.config import flat_settings
 from raysq.data import durations
 from raysq.data.dataset import Dataset
+from raysq.display.in_notebook import hides_progress
 from raysq.display.terminal import print_message
 from raysq.errors import RaysqError, UsageError
 from raysq.storage.paths import home
@@ -65,7 +66,7 @@ def tune(
     search: Mapping[str, Any] | None = None,
     name: str | None = None,
     fresh: bool = False,
-    quiet: bool = True,
+    quiet: bool | None = None,
     trust: bool = False,
     track: str | None = None,
 ) -> Experiment:
@@ -113,7 +114,7 @@ def tune(
             settings that returns a value or a domain.
         name: name of the experiment. Defaults to an id made of task, model, data, settings and space.
         fresh: whether to discard the experiment's earlier progress. Defaults to False.
-        quiet: whether to hide progress. Defaults to True.
+        quiet: whether to hide progress. Defaults to None: it is shown in notebooks only.
         trust: whether links may lead out of the directory of an existing experiment. Defaults to False.
         track: name of a tracker that the search and its trials are logged to; see `train`. Defaults to none.
 
@@ -130,6 +131,7 @@ def tune(
         >>> experiment = raysq.tune("jena", trials=16, time="2h", search={"units": [16, 32]})
         >>> experiment.best_config["units"], experiment.best_metrics["val_mae"]
     """
+    quiet = hides_progress(quiet)
     if track is not None:
         check_tracker(track)
     _check(trials, workers_per_trial, gpu, max_concurrent, refit, generations)
