@@ -37,28 +37,36 @@ class Listing(list[T]):
         items: items of the list.
         columns: headings of the table.
         row: returns the cells of an item.
+        names: see `table`.
     """
 
-    def __init__(self, items: Iterable[T], columns: Sequence[str], row: Callable[[T], Sequence[str]]):
+    def __init__(self, items: Iterable[T], columns: Sequence[str], row: Callable[[T], Sequence[str]], names: int):
         super().__init__(items)
-        self._columns, self._row = columns, row
+        self._columns, self._row, self._names = columns, row, names
 
     def _repr_html_(self) -> str:
-        return table(self._columns, [self._row(item) for item in self])
+        return table(self._columns, [self._row(item) for item in self], names=self._names)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return list, (list(self),)  # the rows of a table may need what cannot be pickled
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[str]], title: str = "") -> str:
-    """Return an HTML table of texts, the first column aligned to the left. All text is escaped."""
+def table(columns: Sequence[str], rows: Iterable[Sequence[str]], title: str = "", names: int = 1) -> str:
+    """Return an HTML table of texts. All text is escaped.
+
+    Args:
+        columns: headings.
+        rows: texts of each row.
+        title: caption of the table. Defaults to none.
+        names: number of leading columns aligned to the left; the others are figures. Defaults to 1.
+    """
     caption = f"<caption>{escape(title)}</caption>" if title else ""
-    body = "".join(_row("td", row) for row in rows)
-    return f"<table>{caption}<thead>{_row('th', columns)}</thead><tbody>{body}</tbody></table>"
+    head, body = _row("th", columns, names), "".join(_row("td", row, names) for row in rows)
+    return f"<table>{caption}<thead>{head}</thead><tbody>{body}</tbody></table>"
 
 
-def _row(name: str, cells: Sequence[str]) -> str:
-    sides = ("left" if index == 0 else "right" for index in range(len(cells)))
+def _row(name: str, cells: Sequence[str], names: int) -> str:
+    sides = ("left" if index < names else "right" for index in range(len(cells)))
     shown = (
         f'<{name} style="text-align:{side}">{escape(cell)}</{name}>' for side, cell in zip(sides, cells, strict=True)
     )

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from raysq.config import environment_seconds
+from raysq.display.in_notebook import do_without_widgets
 from raysq.display.terminal import print_message
 from raysq.distributed import head_watch, own_cluster
 from raysq.distributed.places import units
@@ -49,6 +50,7 @@ def ensure_ray(**options: Any) -> None:
     # head was lost and Ray has been started anew since, because of calls that still wait for the old one. The watch
     # that starts below ends this process instead, and says why.
     os.environ.setdefault("RAY_gcs_rpc_server_reconnect_timeout_s", str(_HEAD_SECONDS))
+    do_without_widgets()
     import ray
 
     if ray.is_initialized():

@@ -54,10 +54,10 @@ def runs_table(comparison: "Comparison") -> Table:
 
 def html(comparison: "Comparison") -> str:
     """Return the tables and messages for notebooks."""
-    shown = [runs_table(comparison), *tables(comparison, range(len(comparison.runs)))]
-    return notebook.paragraphs(_messages(comparison)) + "".join(
-        notebook.table(table.columns, table.rows, table.title) for table in shown
-    )
+    runs, others = runs_table(comparison), tables(comparison, range(len(comparison.runs)))
+    shown = [notebook.table(runs.columns, runs.rows, names=3)]
+    shown += [notebook.table(table.columns, table.rows, table.title) for table in others]
+    return notebook.paragraphs(_messages(comparison)) + "".join(shown)
 
 
 def print_tables(comparison: "Comparison", console: Any) -> None:

@@ -50,10 +50,10 @@ def evaluate(
         >>> raysq.evaluate(run, splits=("test",))
         {'gru': {'test_loss': ..., 'test_mae': ...}, 'baseline': {...}, 'seasonal': {...}}
     """
-    return _Metrics(evaluate_in_detail(run, splits, gpu=gpu, threads=threads, details=False, trust=trust)[0])
+    return Metrics(evaluate_in_detail(run, splits, gpu=gpu, threads=threads, details=False, trust=trust)[0])
 
 
-class _Metrics(dict[str, dict[str, float]]):
+class Metrics(dict[str, dict[str, float]]):
     """Metrics by model, which notebooks show as a table with a row for each metric."""
 
     def _repr_html_(self) -> str:

@@ -228,7 +228,7 @@ def runs(on_damaged: Callable[[Path, DataError], None] | None = None) -> list[Ru
         >>> [run.name for run in raysq.runs() if run.state() == "finished"]
     """
     found = newest_first("runs/*/config.json", Run.open, "run", on_damaged)
-    return notebook.Listing(found, ("run", "state", "epochs", "best val_loss", "data"), _row)
+    return notebook.Listing(found, ("run", "state", "epochs", "best val_loss", "data"), _row, names=2)
 
 
 def _row(run: Run) -> list[str]:

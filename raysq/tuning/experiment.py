@@ -346,7 +346,7 @@ def experiments(on_damaged: Callable[[Path, DataError], None] | None = None) -> 
         >>> [experiment.name for experiment in raysq.experiments()]
     """
     found = newest_first("experiments/*/experiment.json", Experiment.open, "search", on_damaged)
-    return notebook.Listing(found, ("search", "task", "model", "trials", "best value", "state"), _row)
+    return notebook.Listing(found, ("search", "task", "model", "state", "trials", "best value"), _row, names=4)
 
 
 def _row(experiment: Experiment) -> list[str]:
@@ -362,7 +362,7 @@ def _row(experiment: Experiment) -> list[str]:
         experiment.name,
         about["task"],
         about["model"],
+        found["state"],
         found.get("trials", ""),
         found.get("best", ""),
-        found["state"],
     ]

@@ -11,7 +11,7 @@ from raysq import backend, problems, tasks
 from raysq.config import flat_settings
 from raysq.data import durations
 from raysq.data.dataset import Dataset
-from raysq.display.in_notebook import hides_progress
+from raysq.display.in_notebook import do_without_widgets, hides_progress
 from raysq.display.terminal import print_message
 from raysq.errors import RaysqError, UsageError
 from raysq.storage.paths import home
@@ -132,6 +132,7 @@ def tune(
         >>> experiment.best_config["units"], experiment.best_metrics["val_mae"]
     """
     quiet = hides_progress(quiet)
+    do_without_widgets()
     if track is not None:
         check_tracker(track)
     _check(trials, workers_per_trial, gpu, max_concurrent, refit, generations)

@@ -1,13 +1,18 @@
 """What runs, data sets and experiments show of themselves, and the trials as a table."""
 
 import math
+import os
+import pickle
+from html.parser import HTMLParser
 from xml.etree import ElementTree
 
 import pytest
 
 import raysq
+from raysq.report.inline import Report
 from raysq.storage.atomic import write_json
 from raysq.training import train
+from raysq.training.evaluation import Metrics
 from raysq.training.run import Run
 from raysq.tuning.experiment import Experiment
 
@@ -90,3 +95,39 @@ def test_an_experiment_and_its_trials(tmp_path):
     assert shown["data"] == ABOUT["data"] and shown["best settings"] == "units 8"
     (experiment.directory / "trials.json").write_text("[")
     assert "damaged" in repr(experiment) and "damaged" in cells(experiment._repr_html_())["state"]
+
+
+def test_lists_of_runs_and_searches(dataset, tmp_path, raysq_home):
+    config = train.resolve("jena", data=str(dataset.directory), model="dense", settings={"lookback": 12, "step": 1})
+    run = Run.create(config, name="one")
+    run.append({"epoch": 1, "step": 3, "val_loss": 0.28713, "seconds": 1.0})
+    Experiment.create(raysq_home / "experiments", "s", {**ABOUT, "task": "<jena>"}).begin()
+    runs, searches = raysq.runs(), raysq.experiments()
+    assert [each.name for each in runs] == ["one"] and isinstance(runs, list)
+    rows = [[cell.text for cell in row] for row in ElementTree.fromstring(runs._repr_html_()).iter("tr")]
+    assert rows == [
+        ["run", "state", "epochs", "best val_loss", "data"],
+        ["one", "interrupted", "1", "0.2871", "synthetic"],
+    ]
+    rows = [[cell.text for cell in row] for row in ElementTree.fromstring(searches._repr_html_()).iter("tr")]
+    assert rows[1] == ["s", "<jena>", "dense", "interrupted", "0", "val_loss -"]
+    (run.directory / "metrics.jsonl").write_text("{")
+    assert "damaged" in raysq.runs()._repr_html_()
+    assert type(pickle.loads(pickle.dumps(raysq.runs()))) is list
+
+
+def test_metrics_of_a_run():
+    metrics = Metrics({"gru": {"val_loss": 0.5}, "base<line>": {"val_loss": 1.0, "val_mae": 2.0}})
+    rows = [[cell.text for cell in row] for row in ElementTree.fromstring(metrics._repr_html_()).iter("tr")]
+    assert rows == [["metric", "gru", "base<line>"], ["val_loss", "0.5000", "1.0000"], ["val_mae", "-", "2.0000"]]
+
+
+def test_a_report_is_a_frame_that_holds_the_page(tmp_path):
+    path = tmp_path / "report.html"
+    path.write_text('<!DOCTYPE html><p title="a&quot;b">1 &lt; 2</p><script>if (1 < 2) {}</script>')
+    frame = {}
+    parser = HTMLParser()
+    parser.handle_starttag = lambda name, attributes: frame.update(attributes)
+    parser.feed(Report(path)._repr_html_())
+    assert frame["srcdoc"] == path.read_text() and frame["sandbox"] == "allow-scripts"
+    assert os.fspath(Report(path)) == str(path)

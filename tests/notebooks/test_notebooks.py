@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,10 @@ def progress(cells, text):
     return shown["data"]["text/plain"].splitlines()
 
 
+def assert_no_red_lines(cells):
+    assert not [output for shown in cells.values() for output in shown if output.get("name") == "stderr"]
+
+
 def test_notebooks_are_stored_without_outputs():
     names = sorted(path.name for path in FOLDER.glob("*.ipynb"))
     assert names == ["first_hour.ipynb", "your_own.ipynb"], "the tests below run these"
@@ -54,8 +59,7 @@ def test_notebooks_are_stored_without_outputs():
 @run_notebooks
 def test_the_first_hour(monkeypatch, tmp_path):
     cells = outputs("first_hour.ipynb", monkeypatch, tmp_path)
-    for outputs_of_cell in cells.values():
-        assert not [output for output in outputs_of_cell if output.get("name") == "stderr"], "red lines"
+    assert_no_red_lines(cells)
     assert "synthetic" in html(cells, "raysq.prepare")
     epochs = progress(cells, 'model="gru"')
     assert len(epochs) == 4 and all(re.match(r"epoch   \d/4  loss ", line) for line in epochs)
@@ -68,8 +72,60 @@ def test_the_first_hour(monkeypatch, tmp_path):
 @run_notebooks
 def test_your_own_model_and_data_on_two_workers(monkeypatch, tmp_path):
     cells = outputs("your_own.ipynb", monkeypatch, tmp_path)
+    assert_no_red_lines(cells)
     one, two = progress(cells, 'name="houses-one"'), progress(cells, "workers=2")
     assert len(one) == 4 and re.match(r"epoch   4/4  loss ", two[-1])
     losses = [re.search(r"val_loss (\S+)", lines[-1])[1] for lines in (one, two)]
     assert float(losses[0]) == pytest.approx(float(losses[1]), rel=1e-3), "two workers train as one"
-    assert "houses-two" in html(cells, "raysq.compare") and "price" in html(cells, "predictions.to_pandas()")
+    assert "houses-two" in html(cells, "raysq.compare") and "price" in html(cells, ".predict(")
+
+
+@run_notebooks
+def test_the_stop_button_ends_a_run_that_the_same_cell_continues(monkeypatch, raysq_home):
+    from jupyter_client.manager import start_new_kernel
+
+    monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "2")
+    manager, client = start_new_kernel(kernel_name="python3")
+    try:
+        assert execute(client, "import raysq; raysq.prepare('jena', source='sample:20d')") == "ok"
+        settings = {"lookback": 12, "step": 1, "epochs": 100_000, "steps_per_epoch": 50, "patience": 0}
+        train = f"run = raysq.train('jena', model='dense', name='stopped', settings={settings})"
+        ended = 0
+        for _ in range(2):
+            cell = client.execute(train)
+            wait_until(lambda before=ended: epochs(raysq_home) > before + 1)
+            manager.interrupt_kernel()
+            assert reply(client, cell).startswith("Interrupted: stopped")
+            ended = epochs(raysq_home)
+        assert execute(client, "assert raysq.runs()[0].state() == 'interrupted'") == "ok"
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
+
+
+def epochs(home):
+    """Return the number of epochs that the run has recorded; numbers that do not follow each other are an error."""
+    path = home / "runs" / "stopped" / "metrics.jsonl"
+    numbers = [json.loads(line)["epoch"] for line in path.read_text().splitlines()] if path.exists() else []
+    assert numbers == [*range(1, len(numbers) + 1)]
+    return len(numbers)
+
+
+def execute(client, code):
+    """Run a cell and return "ok" or its error."""
+    return reply(client, client.execute(code))
+
+
+def reply(client, cell):
+    """Return "ok" or the error of a cell that was begun; replies to other requests are passed over."""
+    while (message := client.get_shell_msg(timeout=300))["parent_header"]["msg_id"] != cell:
+        pass
+    content = message["content"]
+    return "ok" if content["status"] == "ok" else f"{content['ename']}: {content['evalue']}"
+
+
+def wait_until(condition):
+    end = time.monotonic() + 300
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.1)
