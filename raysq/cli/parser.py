@@ -260,7 +260,13 @@ def parser(requested: str = "") -> argparse.ArgumentParser:
         "--format",
         default="keras",
         metavar="FORMAT",
-        help="keras, json (architecture and weights), saved_model (TensorFlow) or onnx.",
+        help="keras, json (architecture and weights), saved_model (TensorFlow), onnx or litert (.tflite).",
+    )
+    sub.add_argument(
+        "--inputs",
+        metavar="INPUTS",
+        help="raw for a model that takes what predict takes, with preparing and de-normalizing inside, or prepared for "
+        "the model alone. Defaults to raw, and for keras and json to prepared.",
     )
     sub.add_argument(
         "--output",

@@ -100,13 +100,28 @@ def compare(options: argparse.Namespace) -> None:
     write_result(options, comparison.to_json(), comparison.show)
 
 
+_NAMED_TENSORS = 12  # most inputs or outputs of an export that are named
+
+
 def export(options: argparse.Namespace) -> None:
     from raysq.inference.export import export as write
 
-    result = write(options.run_name, options.format, options.output, trust=options.trust)
+    result = write(options.run_name, options.format, options.output, inputs=options.inputs, trust=options.trust)
 
     def show(console: Any) -> None:
         console.print(f"{result['output']} ({result['bytes'] / 1e6:.1f} MB)")
+        if "verified" in result:
+            verified, signature = result["verified"], result["signature"]
+            for part in ("inputs", "outputs"):
+                names = ", ".join(f"{of['name']} ({of['dtype']})" for of in signature[part][:_NAMED_TENSORS])
+                more = len(signature[part]) - _NAMED_TENSORS
+                console.print(f"{part}: {names}" + (f" and {more} more" if more > 0 else ""))
+            of = f" ({verified['output']})" if verified["output"] else ""
+            console.print(
+                f"equal to predict on {verified['rows']} raw rows: largest difference {verified['difference']:.2g}{of}"
+            )
+            for note in signature["notes"]:
+                console.print(f"note: {note}")
         if result["layers"] and result["form"] in ("keras", "json"):
             console.print(f"has {', '.join(result['layers'])}: `import raysq.layers` before it is loaded")
 

@@ -1,46 +1,75 @@
 """Export a trained model to the formats of other programs. Every export is read back and compared before it is kept."""
 
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-import numpy as np
-
 from raysq.config import nearest_name
-from raysq.errors import DataError, ResourceError, UsageError
+from raysq.data.dataset import Dataset
+from raysq.errors import RaysqError, UsageError
+from raysq.inference.formats import keras_files, litert, onnx_file, prepared, saved_model
+from raysq.inference.formats.description import describe
+from raysq.inference.formats.model_call import ModelCall, example_input, flat_outputs
+from raysq.inference.formats.verify import verify
 from raysq.inference.predictor import Predictor
+from raysq.problems.capabilities import RawExportable
+from raysq.problems.signature import Signature
 from raysq.storage.atomic import atomic_write
 from raysq.storage.paths import validate_folder
 from raysq.training.run import Run
 
-Form = Literal["keras", "json", "saved_model", "onnx"]
-_NAMES = {"keras": "model.keras", "json": "model", "saved_model": "saved_model", "onnx": "model.onnx"}
+Form = Literal["keras", "json", "saved_model", "onnx", "litert"]
+Inputs = Literal["raw", "prepared"]
+_NAMES = {
+    "keras": "model.keras",
+    "json": "model",
+    "saved_model": "saved_model",
+    "onnx": "model.onnx",
+    "litert": "model.tflite",
+}
 _SIGNS = {"json": "architecture.json", "saved_model": "saved_model.pb"}  # files that mark an earlier export's folder
-_TOLERANCE = 1e-4
-_ROWS, _WIDTH = 2, 8  # shape of the test input; the width applies to dimensions of any size
+_OF_KERAS = ("keras", "json")  # forms of the model alone
+_PREPARED: dict[str, Callable[[ModelCall, Path], Any]] = {
+    "keras": lambda call, path: keras_files.write_keras(call.model, path),
+    "json": lambda call, path: keras_files.write_json(call.model, path),
+    "saved_model": lambda call, path: saved_model.write_prepared(call.model, path),
+    "onnx": lambda call, path: onnx_file.write_prepared(call.model, path),
+    "litert": litert.write_prepared,
+}
+_RAW = {"saved_model": saved_model.write_raw, "onnx": onnx_file.write_raw, "litert": litert.write_raw}
 
 
 def export(
-    run: Run | str | Path, form: str = "keras", output: str | Path | None = None, *, trust: bool = False
+    run: Run | str | Path,
+    form: str = "keras",
+    output: str | Path | None = None,
+    *,
+    inputs: str | None = None,
+    trust: bool = False,
 ) -> dict[str, Any]:
     """Export the model of a finished run.
 
     Args:
         run: a run, its directory or its id.
         form: "keras" (one file, as in the run), "json" (a folder with `architecture.json` and `model.weights.h5`),
-            "saved_model" (a folder, TensorFlow's SavedModel with an endpoint `serve`) or "onnx" (one file).
+            "saved_model" (a folder, TensorFlow's SavedModel with an endpoint `serve`), "onnx" (one file) or "litert"
+            (one `.tflite` file).
         output: path to write to; RUN/exports/NAME if None. An existing file or a folder of an earlier export is
             replaced.
+        inputs: "raw" for a model that takes what `predict` takes, and answers as it does: preparing the inputs and
+            finishing the predictions is part of its graph. "prepared" for the model alone. Defaults to "raw", and to
+            "prepared" for the forms "keras" and "json", which hold the model alone.
         trust: as for `raysq.load`.
 
     Returns:
-        `run`, `form`, `output`, `bytes` and `layers`, the names of raysq's own layers in the model. If there are any,
-        "keras" and "json" exports need `import raysq.layers` before they are loaded; otherwise Keras alone loads them.
+        `run`, `form`, `inputs`, `output`, `bytes` and `layers`, the names of raysq's own layers in the model. If there
+        are any, "keras" and "json" exports need `import raysq.layers` before they are loaded; otherwise Keras alone
+        loads them. Raw inputs add `signature`, the description that is in the export as well, and `verified`: the
+        number of `rows` that the export was compared with `predict` on, and the largest `difference`, of `output`.
 
     Raises:
-        UsageError: if the form is unknown, or the output cannot be used.
-        ResourceError: if packages for ONNX are missing.
+        UsageError: if the form is unknown, the output cannot be used, or the run has no export of raw inputs.
+        ResourceError: if packages for ONNX or LiteRT are missing.
         DataError: if the run has no model, or the form cannot express the model.
         SourceError: if the output cannot be written.
 
@@ -48,10 +77,48 @@ def export(
         >>> raysq.export(run, "onnx", "model.onnx")["output"]
         'model.onnx'
     """
-    forms = get_args(Form)
-    if form not in forms:
-        raise UsageError(f"unknown form {form!r}: {nearest_name(form, forms)}")
+    form, inputs = _checked(form, inputs)
     run = Run.of(run, trust=trust)
+    target = _target(run, form, output)
+    if form == "onnx":
+        onnx_file.require_packages()
+    if form == "litert":
+        litert.require_packages()
+    predictor = Predictor(run)
+    signature = _signature(predictor, form) if inputs == "raw" else None
+    model = predictor.model
+    x = example_input(model)
+    call = ModelCall(model, model(x))  # Keras exports to some forms only models that were called
+    result: dict[str, Any] = {"run": str(run.directory), "form": form, "inputs": inputs, "output": str(target)}
+    with atomic_write(target, "choose another --output") as partial:
+        if signature is None:
+            prepared.check(_PREPARED[form](call, partial), x, flat_outputs(call.example), form)
+        else:
+            result["signature"] = describe(run, form, signature)
+            loaded = _RAW[form](call, signature, partial, result["signature"])
+            rows = signature.samples(_dataset(run))
+            expected = signature.expected(rows, predictor.predict_table(rows))
+            result["verified"] = verify(loaded, signature.feed(rows), expected, signature)
+    files = [target] if target.is_file() else [path for path in target.rglob("*") if path.is_file()]
+    result["bytes"] = sum(path.stat().st_size for path in files)
+    layers = {type(layer).__name__ for layer in _layers(model) if type(layer).__module__[:6] == "raysq."}
+    return {**result, "layers": sorted(layers)}
+
+
+def _checked(form: str, inputs: str | None) -> tuple[str, str]:
+    """Return form and inputs, or raise UsageError for unknown ones."""
+    for name, value, valid in (("form", form, get_args(Form)), ("inputs", inputs, get_args(Inputs))):
+        if value is not None and value not in valid:
+            raise UsageError(f"unknown {name} {value!r}: {nearest_name(value, valid)}")
+    if form in _OF_KERAS and inputs == "raw":
+        raise UsageError(
+            f"form {form!r} holds the model alone, which takes prepared inputs: raw inputs are for " + ", ".join(_RAW)
+        )
+    return form, inputs or ("prepared" if form in _OF_KERAS else "raw")
+
+
+def _target(run: Run, form: str, output: str | Path | None) -> Path:
+    """Return the path to write to, or raise UsageError if it cannot be used."""
     target = run.directory / "exports" / _NAMES[form] if output is None else Path(output)
     ending = Path(_NAMES[form]).suffix
     if ending and target.is_dir():
@@ -65,126 +132,28 @@ def export(
             f"--output: the folder {str(target)!r} holds other things than an earlier export, which it would replace: "
             "name a new folder"
         )
-    if form == "onnx":
-        _need_onnx()
-    model = Predictor(run).model
-    x = _some_input(model)
-    wanted = _flat(model(x))  # first: Keras exports to some forms only models that were called
-    with atomic_write(target, "choose another --output") as partial:
-        _check(_WRITERS[form](model, partial), x, wanted, form)
-    files = [target] if target.is_file() else [path for path in target.rglob("*") if path.is_file()]
-    return {
-        "run": str(run.directory),
-        "form": form,
-        "output": str(target),
-        "bytes": sum(path.stat().st_size for path in files),
-        "layers": sorted({type(layer).__name__ for layer in _layers(model) if type(layer).__module__[:6] == "raysq."}),
-    }
+    return target
 
 
-Call = Callable[[Any], Any]
-
-
-def _keras(model: Any, path: Path) -> Call:
-    import keras
-
-    model.save(path)
-    loaded: Call = keras.models.load_model(path)
-    return loaded
-
-
-def _json(model: Any, path: Path) -> Call:
-    import keras
-
-    path.mkdir()
-    (path / "architecture.json").write_text(model.to_json(indent=1), encoding="utf-8")
-    model.save_weights(path / "model.weights.h5")
-    loaded: Any = keras.models.model_from_json((path / "architecture.json").read_text(encoding="utf-8"))
-    loaded.load_weights(path / "model.weights.h5")
-    call: Call = loaded
-    return call
-
-
-def _saved_model(model: Any, path: Path) -> Call:
-    import tensorflow as tf
-
-    model.export(path, format="tf_saved_model", verbose=False)
-    again = tf.saved_model.load(path)
-    return lambda x: again.serve(x)  # the lambda keeps `again` alive, which owns the variables
-
-
-def _onnx(model: Any, path: Path) -> Call:
-    # The converter only logs what it cannot convert; the checker below raises.
-    import logging
-
-    import onnx
-    import onnxruntime
-
-    logging.getLogger("tf2onnx").setLevel(logging.CRITICAL + 1)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)  # from Keras's own code
-        model.export(path, format="onnx", verbose=False)
+def _signature(predictor: Predictor, form: str) -> Signature:
+    """Return the signature of raw inputs, or raise UsageError with the reason why there is none."""
+    hint = "--inputs prepared exports the model alone"
+    problem = predictor.problem
+    if not isinstance(problem, RawExportable):
+        raise UsageError(f"problem {problem.name} has no graph of raw inputs", hint)
     try:
-        onnx.checker.check_model(str(path), full_check=True)
-        session = onnxruntime.InferenceSession(str(path))
-    except Exception as error:  # onnx and onnxruntime raise classes of their own
-        reason = str(error).strip().splitlines()[0]
-        raise DataError(f"ONNX cannot say what this model computes ({reason}); --format saved_model can") from None
-    names = [one.name for one in session.get_inputs()]
-
-    def call(x: Any) -> Any:
-        return session.run(None, dict(zip(names, _flat_inputs(model, x), strict=True)))
-
-    return call
+        return problem.signature(form != "litert")
+    except UsageError as error:
+        raise UsageError(error.message, error.hint or hint) from None
 
 
-_WRITERS: dict[str, Callable[[Any, Path], Call]] = {
-    "keras": _keras,
-    "json": _json,
-    "saved_model": _saved_model,
-    "onnx": _onnx,
-}
-
-
-def _some_input(model: Any) -> Any:
-    source = np.random.RandomState(0)
-
-    def made(tensor: Any) -> np.ndarray:
-        shape = [_ROWS, *(_WIDTH if size is None else size for size in tensor.shape[1:])]
-        drawn = source.randint(0, 2, shape) if "int" in tensor.dtype else source.rand(*shape)
-        return np.asarray(drawn, tensor.dtype)
-
-    import keras
-
-    return made(model.inputs[0]) if len(model.inputs) == 1 else keras.tree.map_structure(made, model.input)
-
-
-def _flat_inputs(model: Any, x: Any) -> list[Any]:
-    """Return the inputs in the order of the model's own."""
-    return [x[tensor.name] for tensor in model.inputs] if isinstance(x, dict) else x if isinstance(x, list) else [x]
-
-
-def _flat(outputs: Any) -> list[np.ndarray]:
-    """Return one or more outputs of a model as arrays, those of a dict in the order of their names."""
-    if isinstance(outputs, dict):
-        outputs = [outputs[name] for name in sorted(outputs)]
-    parts = outputs if isinstance(outputs, (list, tuple)) else [outputs]
-    return [np.asarray(part, np.float32) for part in parts]
-
-
-def _check(again: Call, x: Any, wanted: list[np.ndarray], form: str) -> None:
-    """Raise DataError if the model that was read back computes something else."""
+def _dataset(run: Run) -> Dataset | None:
+    """Return the data set of a run if it is there, and still the same."""
     try:
-        predictions = _flat(again(x))
-    except (TypeError, ValueError, RuntimeError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise DataError(f"the model in form {form!r} does not run when it is read back ({reason})") from None
-    same = len(predictions) == len(wanted) and all(
-        found.shape == right.shape and np.allclose(found, right, rtol=_TOLERANCE, atol=_TOLERANCE)
-        for found, right in zip(predictions, wanted, strict=True)
-    )
-    if not same:
-        raise DataError(f"the model in form {form!r} computes something else when it is read back; nothing is kept")
+        dataset = Dataset.open(run.config.data)
+    except RaysqError:
+        return None
+    return dataset if dataset.fingerprint == run.config.fingerprint else None
 
 
 def _layers(model: Any) -> list[Any]:
@@ -193,11 +162,3 @@ def _layers(model: Any) -> list[Any]:
         inner = getattr(layer, "layers", None) or [getattr(layer, name) for name in ("layer",) if hasattr(layer, name)]
         found += [layer, *inner]
     return found
-
-
-def _need_onnx() -> None:
-    from importlib.util import find_spec
-
-    missing = [name for name in ("onnx", "tf2onnx", "onnxruntime") if find_spec(name) is None]
-    if missing:
-        raise ResourceError(f"--format onnx needs {', '.join(missing)}: pip install 'raysq[onnx]'")

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from raysq.data.dataset import Dataset
     from raysq.problems.base import RowContext
     from raysq.problems.charts import Table, Text
+    from raysq.problems.signature import Signature
 
 
 @runtime_checkable
@@ -77,6 +78,22 @@ class FrameInput(Protocol):
 
         Raises:
             UsageError: there is no column that the problem reads.
+        """
+        ...
+
+
+@runtime_checkable
+class RawExportable(Protocol):
+    """Exported models take raw inputs: their graph prepares the inputs and finishes the predictions."""
+
+    def signature(self, texts: bool) -> "Signature":
+        """Return the raw inputs and the outputs of an exported model.
+
+        Args:
+            texts: whether the format has texts.
+
+        Raises:
+            UsageError: the graph would not be equal to `predict`. The message gives the reason.
         """
         ...
 

@@ -49,7 +49,22 @@ def test_all_forms_are_read_back_in_a_fresh_process(run, tmp_path, capsys):
     np.save(tmp_path / "y.npy", model(x))
     for form in ("keras", "json", "saved_model"):
         target = tmp_path / {"keras": "model.keras", "json": "model"}.get(form, form)
-        assert main(["export", str(run.directory), "--format", form, "--output", str(target), "--json"]) == 0
+        assert (
+            main(
+                [
+                    "export",
+                    str(run.directory),
+                    "--format",
+                    form,
+                    "--inputs",
+                    "prepared",
+                    "--output",
+                    str(target),
+                    "--json",
+                ]
+            )
+            == 0
+        )
         said = json.loads(capsys.readouterr().out)
         assert (said["output"], said["layers"]) == (str(target), [])
         assert said["bytes"] > 1000
@@ -66,7 +81,7 @@ def test_a_form_is_put_in_place_whole_or_not_at_all(run, tmp_path, monkeypatch):
         export(run, "json")
     assert [path.name for path in place.parent.iterdir()] == ["model"]
     assert (place / "architecture.json").read_bytes() == before
-    with pytest.raises(UsageError, match="unknown form 'h5': valid: json, keras, onnx, saved_model"):
+    with pytest.raises(UsageError, match="unknown form 'h5': valid: json, keras, litert, onnx, saved_model"):
         export(run, "h5")
     with pytest.raises(UsageError, match=r"must end in \.keras"):
         export(run, "keras", tmp_path / "model.h5")
@@ -88,7 +103,7 @@ def test_onnx_needs_its_packages(run, monkeypatch):
 def test_onnx_computes_the_same(run, tmp_path):
     pytest.importorskip("tf2onnx", reason="ONNX is optional")
     onnxruntime = pytest.importorskip("onnxruntime", reason="ONNX is optional")
-    export(run, "onnx", tmp_path / "model.onnx")
+    export(run, "onnx", tmp_path / "model.onnx", inputs="prepared")
     model = load(run).model
     x = np.random.RandomState(0).rand(3, *model.input_shape[1:]).astype(np.float32)
     session = onnxruntime.InferenceSession(str(tmp_path / "model.onnx"))
@@ -103,5 +118,7 @@ def test_several_inputs_and_outputs_are_read_back(run, tmp_path, monkeypatch):
     made = keras.Model({"size": size, "kind": kind}, outputs)
     monkeypatch.setattr("raysq.inference.predictor.best_model", lambda run: made)
     forms = ["keras", "json", "saved_model", *(["onnx"] if importlib.util.find_spec("tf2onnx") else [])]
+    forms += ["litert"] if importlib.util.find_spec("ai_edge_litert") else []
+    names = {"onnx": "model.onnx", "keras": "model.keras", "litert": "model.tflite"}
     for form in forms:
-        assert export(run, form, tmp_path / {"onnx": "model.onnx", "keras": "model.keras"}.get(form, form))["bytes"]
+        assert export(run, form, tmp_path / names.get(form, form), inputs="prepared")["bytes"]

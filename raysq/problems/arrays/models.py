@@ -133,10 +133,19 @@ def _features(name: str, spec: ArraySpec, x: Any, embedding: int | None) -> Any:
         return _flat(name, spec, x)
     width = embedding or min(_WIDEST, round(1.6 * spec.categories**0.56))
     listed = not is_ids(spec)
-    embedded = keras.layers.Embedding(spec.categories, width, mask_zero=listed, name=f"embedding_{name}")(x)
+    embedded = keras.layers.Embedding(spec.categories, width, name=f"embedding_{name}")(x)
     if listed:
-        return keras.layers.GlobalAveragePooling1D(name=f"mean_{name}")(embedded)
+        return _mean(x, embedded)
     return keras.layers.Flatten(name=f"flatten_{name}")(embedded)
+
+
+def _mean(ids: Any, embedded: Any) -> Any:
+    """Return the mean of the vectors of a list's ids, 0 for a list of none.
+
+    GlobalAveragePooling1D divides by 0 there, and one such row makes all weights NaN.
+    """
+    given = keras.ops.expand_dims(keras.ops.cast(keras.ops.not_equal(ids, 0), embedded.dtype), -1)
+    return keras.ops.sum(embedded * given, axis=1) / keras.ops.maximum(keras.ops.sum(given, axis=1), 1.0)
 
 
 def _output_shape(spec: ArraySpec) -> tuple[int, ...]:
@@ -201,12 +210,11 @@ def _linear(
                     width,
                     embeddings_initializer="zeros",
                     embeddings_regularizer=penalty,
-                    mask_zero=not is_ids(given),
                     trainable=solutions is None,
                     name=f"{label}_of_{key}",
                 )
-                pooled = keras.layers.Flatten() if is_ids(given) else keras.layers.GlobalAveragePooling1D()
-                parts.append(pooled(layer(x[key])))
+                embedded = layer(x[key])
+                parts.append(keras.layers.Flatten()(embedded) if is_ids(given) else _mean(x[key], embedded))
             else:
                 layer = keras.layers.Dense(
                     width,

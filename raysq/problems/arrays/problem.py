@@ -24,6 +24,7 @@ from raysq.problems.arrays.raw_rows import array_rows
 from raysq.problems.arrays.report import evaluation_details, evaluation_tables, sections
 from raysq.problems.arrays.sample import sample
 from raysq.problems.arrays.settings import TableSettings
+from raysq.problems.arrays.signature import TableSignature
 from raysq.problems.base import Problem, ReportModel, RowContext
 from raysq.problems.charts import Section, Table, Text
 from raysq.problems.class_weights import class_weight_messages, with_class_weight_text
@@ -191,6 +192,10 @@ class Tables(Problem[TableSettings, TableMetadata]):
     def predict(self, model: Any, rows: pa.Table, context: RowContext | None = None) -> pa.Table:
         """Return a class with its probabilities, or a value in its own unit, for each target of each row."""
         return predict(self, model, rows)
+
+    def signature(self, texts: bool) -> TableSignature:
+        """Return the raw inputs and the outputs of an exported model: one for each column and target."""
+        return TableSignature(self, texts)
 
     def array_rows(self, array: Any) -> pa.Table:
         """Return the raw rows of an array, for runs whose only input is a tensor or numbers."""

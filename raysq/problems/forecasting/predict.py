@@ -199,11 +199,19 @@ def _forecast_table(
     return pa.table(columns)
 
 
-def _round(values: np.ndarray, deviation: float) -> np.ndarray:
-    """Round forecasts to the precision of the model's outputs, which are float32 in units of the deviation."""
+def rounding_digits(deviation: float) -> int | None:
+    """Return the decimals of forecasts: the precision of the model's outputs, float32 in units of the deviation.
+
+    None for a deviation beyond any unit, whose forecasts are not rounded.
+    """
     if not 1e-300 < deviation < 1e300:
-        return values
-    return np.round(values, -math.ceil(math.log10(deviation * float(np.finfo(np.float32).eps))))
+        return None
+    return -math.ceil(math.log10(deviation * float(np.finfo(np.float32).eps)))
+
+
+def _round(values: np.ndarray, deviation: float) -> np.ndarray:
+    digits = rounding_digits(deviation)
+    return values if digits is None else np.round(values, digits)
 
 
 def _row_times(

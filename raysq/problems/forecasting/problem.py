@@ -25,6 +25,7 @@ from raysq.problems.forecasting.resolve_settings import resolve_settings
 from raysq.problems.forecasting.sample import sample
 from raysq.problems.forecasting.series import segments, split_bounds
 from raysq.problems.forecasting.settings import ForecastingSettings
+from raysq.problems.forecasting.signature import WindowSignature
 from raysq.problems.interface import Interface
 from raysq.problems.specs import BatchSource, InputSpec, ModelSpec, Objective, OutputMetric
 
@@ -268,6 +269,10 @@ class Forecasting(Problem[ForecastingSettings, ForecastingMetadata]):
 
     def interface(self) -> Interface:
         return interface(self)
+
+    def signature(self, texts: bool) -> WindowSignature:
+        """Return the raw inputs and the outputs of an exported model: a window of rows, and each target."""
+        return WindowSignature(self, texts)
 
     def predict(self, model: Any, rows: pa.Table, context: RowContext | None = None) -> pa.Table:
         return predict(self, model, rows, context or RowContext())

@@ -24,6 +24,7 @@ from raysq.problems.images.reconstruction import error_table, reconstruction_err
 from raysq.problems.images.report import classifier_sections, reconstruction_sections
 from raysq.problems.images.sample import sample
 from raysq.problems.images.settings import ImageSettings
+from raysq.problems.images.signature import ImageSignature
 from raysq.problems.interface import Interface
 from raysq.problems.specs import BatchSource, InputSpec, ModelSpec, Objective
 from raysq.problems.splits import SPLITS, validation_messages, with_val_text
@@ -142,6 +143,10 @@ class Images(Problem[ImageSettings, ImagesMetadata]):
         """Return the report's sections on a classifier or an autoencoder."""
         sections = classifier_sections if self.settings.target == "label" else reconstruction_sections
         return sections(self.data(dataset), model)
+
+    def signature(self, texts: bool) -> ImageSignature:
+        """Return the raw inputs and the outputs of an exported model: pixels, and classes or an error."""
+        return ImageSignature(self, texts)
 
     def array_rows(self, array: Any) -> pa.Table:
         """Return the table of images given as an array in Python."""

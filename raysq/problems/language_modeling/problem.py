@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import pyarrow as pa
 
 from raysq.data.dataset import Dataset
-from raysq.errors import DataError
+from raysq.errors import DataError, UsageError
 from raysq.problems.base import Problem, ReportModel, RowContext
 from raysq.problems.charts import Section
 from raysq.problems.interface import Interface
@@ -27,6 +27,7 @@ from raysq.problems.language_modeling.report import report
 from raysq.problems.language_modeling.sample import sample
 from raysq.problems.language_modeling.settings import FIRST, LanguageModelingSettings
 from raysq.problems.language_modeling.vocabulary import FILE, LanguageVocabulary
+from raysq.problems.signature import Signature
 from raysq.problems.specs import BatchSource, InputSpec, ModelSpec, Objective
 from raysq.problems.splits import SPLITS, validation_messages, with_val_text
 
@@ -142,6 +143,13 @@ class LanguageModeling(Problem[LanguageModelingSettings, LanguageModelingMetadat
 
     def interface(self) -> Interface:
         return interface(self.vocabulary, self.preprocessor.level)
+
+    def signature(self, texts: bool) -> Signature:
+        """Raise UsageError: no exported graph is equal to `predict`."""
+        raise UsageError(
+            "a language model has no graph of raw texts: predict splits a text into sentences and scores each word, "
+            "and the operators of no format do that alike"
+        )
 
     def predict(self, model: Any, rows: pa.Table, context: RowContext | None = None) -> pa.Table:
         return predict(model, rows, self.vocabulary, self.preprocessor, self.settings)

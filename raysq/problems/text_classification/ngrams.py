@@ -79,6 +79,14 @@ class NgramTree:
             ids_of_keys[state[ending]] = ids[ending]
             self._levels.append((pa.array(keys), ids_of_keys))
 
+    @property
+    def levels(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Keys of the n-grams of each length from 2 on, `state * words + last word`, and their ids, then a 0.
+
+        The state is the place of the prefix among the keys of the length before, at first the code of a word.
+        """
+        return [(keys.to_numpy(), ids) for keys, ids in self._levels]
+
     def ids(self, codes: np.ndarray, offsets: np.ndarray) -> Iterator[np.ndarray]:
         """Yield, for each length from 2 on, the id of the n-gram that begins at each token.
 

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from raysq.data.dataset import Dataset
-from raysq.errors import DataError
+from raysq.errors import DataError, UsageError
 from raysq.problems import classification_metrics
 from raysq.problems.base import Problem, ReportModel, RowContext
 from raysq.problems.charts import Section, Table, Text
@@ -28,6 +28,7 @@ from raysq.problems.text_classification.preprocessor import TextClassificationPr
 from raysq.problems.text_classification.report import report
 from raysq.problems.text_classification.sample import sample
 from raysq.problems.text_classification.settings import TextClassificationSettings
+from raysq.problems.text_classification.signature import TextSignature
 from raysq.problems.text_classification.vocabulary import FILE, ClassificationVocabulary
 from raysq.text.documents import DocumentPredictionPreprocessor
 
@@ -186,6 +187,16 @@ class TextClassification(Problem[TextClassificationSettings, TextClassificationM
 
     def interface(self) -> Interface:
         return interface(self.vocabulary, self.metadata.classes, self.preprocessor.level)
+
+    def signature(self, texts: bool) -> TextSignature:
+        """Return the raw inputs and the outputs of an exported model: a text, and its class.
+
+        Raises:
+            UsageError: ids are hashes, or the format has no texts.
+        """
+        if not texts:
+            raise UsageError("LiteRT has no texts: its operators take words neither apart nor to their ids")
+        return TextSignature(self.vocabulary, self.preprocessor.tokens, self.metadata.classes)
 
     def predict(self, model: Any, rows: pa.Table, context: RowContext | None = None) -> pa.Table:
         return predict(model, rows, self.vocabulary, self.preprocessor, self.metadata.classes)

@@ -82,6 +82,11 @@ class ClassificationVocabulary:
         codes: np.ndarray = pc.index_in(words.cast(self.words.type), self.words).fill_null(-1).to_numpy()
         return codes.astype(np.int32)
 
+    @property
+    def levels(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Keys and ids of the n-grams of each length from 2 on; see `NgramTree.levels`."""
+        return self._tree.levels
+
     def longer(self, codes: np.ndarray, offsets: np.ndarray) -> Iterator[np.ndarray]:
         """Yield, for each length from 2 on, the id of the n-gram that begins at each token.
 

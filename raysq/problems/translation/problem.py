@@ -8,9 +8,11 @@ import numpy as np
 import pyarrow as pa
 
 from raysq.data.dataset import Dataset
+from raysq.errors import UsageError
 from raysq.problems.base import Problem, ReportModel, RowContext
 from raysq.problems.charts import Section
 from raysq.problems.interface import Interface
+from raysq.problems.signature import Signature
 from raysq.problems.specs import BatchSource, InputSpec, ModelSpec, Objective
 from raysq.problems.splits import SPLITS, validation_messages, with_val_text
 from raysq.problems.translation import options
@@ -146,6 +148,13 @@ class Translation(Problem[TranslationSettings, TranslationMetadata]):
     def interface(self) -> Interface:
         source, _ = read_vocabularies(self.assets, self.metadata.source_words, self.metadata.target_words)
         return interface(source, self.preprocessor.languages[0].level)
+
+    def signature(self, texts: bool) -> Signature:
+        """Raise UsageError: no exported graph is equal to `predict`."""
+        raise UsageError(
+            "a translation model has no graph of raw texts: predict searches word by word, which calls the model many "
+            "times for a sentence"
+        )
 
     def predict(self, model: Any, rows: pa.Table, context: RowContext | None = None) -> pa.Table:
         return predict(self.translator(model), rows, self.preprocessor.source)

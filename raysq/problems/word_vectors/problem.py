@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import pyarrow as pa
 
 from raysq.data.dataset import Dataset
-from raysq.errors import DataError
+from raysq.errors import DataError, UsageError
 from raysq.problems.base import Problem, ReportModel, RowContext
 from raysq.problems.charts import Section
 from raysq.problems.interface import Interface
@@ -24,6 +24,7 @@ from raysq.problems.word_vectors.preprocessor import WordVectorsPredictionPrepro
 from raysq.problems.word_vectors.report import report
 from raysq.problems.word_vectors.sample import sample
 from raysq.problems.word_vectors.settings import WordVectorsSettings
+from raysq.problems.word_vectors.signature import VectorSignature
 from raysq.problems.word_vectors.size_defaults import size_defaults
 from raysq.problems.word_vectors.stream import Streams
 
@@ -157,6 +158,16 @@ class WordVectors(Problem[WordVectorsSettings, WordVectorsMetadata]):
 
     def interface(self) -> Interface:
         return interface(self.words)
+
+    def signature(self, texts: bool) -> VectorSignature:
+        """Return the raw inputs and the outputs of an exported model: a word or text, and its vector.
+
+        Raises:
+            UsageError: the format has no texts.
+        """
+        if not texts:
+            raise UsageError("LiteRT has no texts: its operators take words neither apart nor to their ids")
+        return VectorSignature(self.words, self.preprocessor.tokens)
 
     def predict(self, model: Any, rows: pa.Table, context: RowContext | None = None) -> pa.Table:
         return predict(model, rows, self.words, self.preprocessor)
