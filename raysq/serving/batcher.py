@@ -62,7 +62,10 @@ class Batcher:
         try:
             return await waiting.answer
         finally:
-            waiting.answer.cancel()  # the client has gone, or the time is up
+            if not waiting.answer.done():  # the client has gone, or the time is up
+                waiting.answer.cancel()
+                if waiting in self._queue:
+                    self._queue.remove(waiting)
 
     def _send_next(self) -> None:
         while self._queue and len(self._sent) < _AHEAD * self.replicas:

@@ -19,10 +19,11 @@ from raysq.serving.messages import ARROW, JSON, HttpError, Request
 if TYPE_CHECKING:
     import pyarrow as pa
 
+TEXT = "text/plain"  # one text, where csv is a table of them
 # Suffix of the file that a body of a media type is, and the kinds of inputs that come in such files.
 _FILES: Mapping[str, tuple[str, tuple[InputKind, ...]]] = {
     "text/csv": (".csv", ("text", "prompt", "sentence", "word", "rows")),
-    "text/plain": (".txt", ("text", "prompt", "sentence", "word")),
+    TEXT: ("", ("text", "prompt", "sentence", "word")),
     "image/png": (".png", ("image",)),
     "image/jpeg": (".jpg", ("image",)),
 }
@@ -54,6 +55,8 @@ def read_rows(predictor: Predictor, input: Input, request: Request) -> "tuple[pa
         raise HttpError(415, f"the run takes bodies of {takes}, received {request.media_type or 'no Content-Type'}")
     if input.kind == "image":
         return predictor.rows({"image": pa.array([request.body], pa.binary())})
+    if request.media_type == TEXT:
+        return predictor.rows([_decoded(request.body)])
     with tempfile.TemporaryDirectory(prefix="raysq-serve-") as folder, for_predict():
         path = Path(folder) / f"input{suffix}"
         path.write_bytes(request.body)
@@ -101,6 +104,13 @@ def texts_of(inputs: list[Any]) -> list[str]:
         if not isinstance(value, str):
             raise UsageError(f"inputs must be texts, and number {number} of them is {_kind(value)}")
     return inputs
+
+
+def _decoded(body: bytes) -> str:
+    try:
+        return body.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UsageError(f"the body is not UTF-8 ({error.reason} at byte {error.start:,})") from None
 
 
 def _images(inputs: list[Any]) -> "dict[str, pa.Array]":

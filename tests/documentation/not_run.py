@@ -25,6 +25,8 @@ NOT_RUN = {
     "export MLFLOW_TRACKING_URI": "stands for a server; tests/training/test_trackers.py logs to one",
     "raysq train jena --model gru --track mlflow": "logs to the server of the line above",
     "RAY_ADDRESS=auto raysq train": CLUSTER,
+    "raysq serve reviews": "serves until it is stopped; tests/serving starts it and deploys its files",
+    "curl": "asks a server; tests/serving/test_answers.py sends such requests",
     "docker build": CLUSTER,
     "kubectl": CLUSTER,
     "raysq prepare TASK": STANDS,

@@ -17,7 +17,7 @@ import raysq
 from raysq.cli.parser import parser
 
 BLOCKS = [block for page in PAGES for block in blocks(page)]
-ON_RAY = re.compile(r"raysq tune |raysq\.tune\(|--workers [2-9]|workers=[2-9]")
+ON_RAY = re.compile(r"raysq tune |raysq\.(?:tune|serve)\(|--workers [2-9]|workers=[2-9]")
 
 
 def reason(text: str) -> str | None:
