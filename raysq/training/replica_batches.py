@@ -187,4 +187,4 @@ def check_not_empty(split: str, splits: Mapping[str, BatchSource]) -> None:
         DataError: it has none.
     """
     if not len(splits[split]):
-        raise DataError(f"the {split} split has no examples")
+        raise DataError(f"the {split} split has no examples", hint="prepare the data with some, or take another split")

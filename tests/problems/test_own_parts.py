@@ -209,8 +209,11 @@ def test_cells_of_another_kind_do_not_change_those_to_train_on():
         ("pairs", "val_selection", "pairs have no classes to be stratified by"),
         ("pairs", "class_weight", "pairs have no classes: --weight"),
         ("text", "class_weight", "running text has no classes: --weight"),
-        ("images", "weight", "images are read from files, folders and arrays, which have none; .* the task arrays"),
-        ("images", "group", "images are read from files"),
+        (
+            "images",
+            "split_column",
+            "images are read from files, folders and arrays, which have none; .* the task arrays",
+        ),
     ],
 )
 def test_what_has_no_meaning_has_a_reason(task, setting, reason):
@@ -311,6 +314,52 @@ def test_images_in_folders_of_parts_and_beside_each_other(tmp_path):
     one = image_parts(tmp_path / "x" / "train", tmp_path / "x" / "val")
     assert parts(one) == [12, 0, 6]
     assert one.manifest.source["validation"]["label"] == "val"
+
+
+def test_images_of_arrays_have_weights_and_groups(tmp_path):
+    number = np.arange(60)
+    rows = {**pictures(60), "w": 0.5 + number / 60, "who": [f"p{n // 5}" for n in number]}
+    dataset = image_parts(rows, weight="w", group="who", test=0.3)
+    splits = Images.from_dataset(dataset, {"val": "0.3"}).splits(dataset)
+    of_split = [set((splits[name].rows // 5).tolist()) for name in splits]
+    assert all(of_split) and sum(map(len, of_split)) == len(set.union(*of_split)) == 12
+    for examples in splits.values():
+        np.testing.assert_array_equal(examples.weights, np.float32(0.5 + examples.rows / 60))
+    other = {**pictures(9, 1), "w": np.ones(9), "who": ["q"] * 9}
+    assert parts(image_parts(rows, other, weight="w", group="who")) == [60, 0, 9]
+    np.savez(tmp_path / "x.npz", x_train=rows["image"], y_train=rows["label"], w_train=rows["w"], who_train=rows["who"])
+    twin = image_parts(tmp_path / "x.npz", weight="w", group="who")
+    for name in ("weight", "key"):
+        np.testing.assert_array_equal(*(data.column(name).slice(0, 60) for data in (dataset, twin)))
+    for settings, validation, message in (
+        ({"weight": "v"}, None, "the rows have no column 'v'; --weight names another"),
+        (
+            {"group": "who"},
+            {**pictures(9, 1), "who": ["p3"] * 9},
+            "with the same who are to train on and of the valida",
+        ),
+        ({"weight": "w"}, pictures(9, 1), "the rows have no column 'w'"),
+    ):
+        with pytest.raises((DataError, UsageError), match=message):
+            image_parts(rows, validation, **settings)
+    for weights, message in ((-1, "x:0: column 'w' of --weight holds -1"), (0, "'w' of --weight holds 0 for all rows")):
+        with pytest.raises(DataError, match=message):
+            image_parts({**rows, "w": [weights] * 60}, weight="w")
+    with pytest.raises(DataError, match="x.npz has x_train and no v_train beside it; --weight and --group name arrays"):
+        image_parts(tmp_path / "x.npz", weight="v")
+
+
+def test_images_without_columns_have_neither(tmp_path):
+    for label in "ab":
+        (tmp_path / "x" / label).mkdir(parents=True)
+        Image.fromarray(pictures()["image"][0]).save(tmp_path / "x" / label / "1.png")
+    content = (tmp_path / "x" / "a" / "1.png").read_bytes()
+    for setting in ("weight", "group"):
+        with pytest.raises(UsageError, match=f"--{setting} w names a column or an array, and x has neither"):
+            image_parts(tmp_path / "x", **{setting: "w"})
+        encoded = {"image": [content] * 4, "label": ["a", "b"] * 2, "w": [1, 2, 3, 4]}
+        with pytest.raises(UsageError, match=f"--{setting} needs images that are arrays of one shape"):
+            image_parts(encoded, **{setting: "w"})
 
 
 def test_images_are_stratified(tmp_path):

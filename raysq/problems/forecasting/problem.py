@@ -222,7 +222,16 @@ class Forecasting(Problem[ForecastingSettings, ForecastingMetadata]):
         return lines
 
     def folds(self, dataset: Dataset, count: int) -> list[dict[str, Any]]:
-        """Return the splits of a rolling-origin backtest on the test rows: in rows, or in shares of several series."""
+        """Return the splits of a rolling-origin backtest on the test rows: in rows, or in shares of several series.
+
+        Raises:
+            DataError: the source says the parts of its rows.
+        """
+        if dataset.manifest.report.get("stretches"):
+            raise DataError(
+                f"a backtest divides rows in time, and the source of data set {dataset.manifest.name} says their parts",
+                hint="prepare it without --validation and --split-column",
+            )
         series = segments(dataset)
         rows = sum(end - begin for begin, end in series)
         relative = [

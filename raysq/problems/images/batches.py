@@ -10,7 +10,7 @@ from raysq.data.columns import validate_range
 from raysq.data.dataset import Dataset
 from raysq.problems.class_weights import class_weights, weigh
 from raysq.problems.images.settings import NOUNS, ImageSettings
-from raysq.problems.row_batches import RowBatches
+from raysq.problems.row_batches import RowBatches, column_weights
 from raysq.problems.splits import split_rows
 
 _BLOCK = 4096  # images read at a time for the mean
@@ -72,7 +72,7 @@ class ImageData:
     @cached_property
     def shared(self) -> dict[str, int]:
         """The number of validation and test images whose pixels equal those of a training image."""
-        keys = self.dataset.column("key")
+        keys = self.dataset.column("content" if "content" in self.dataset.columns else "key")
         train = keys.take(self.split.train)
         return {name: int(np.isin(keys.take(getattr(self.split, name)), train).sum()) for name in ("val", "test")}
 
@@ -90,10 +90,11 @@ class ImageBatches(RowBatches[ImageData]):
 
     @property
     def weights(self) -> np.ndarray | None:
-        """Weight of each training example by its class, or None where all weigh the same."""
+        """Weight of each example, of training examples by their class too; None where all weigh the same."""
+        weights = column_weights(self.data.dataset, self.rows)
         if self.name != "train":
-            return None
-        return weigh(None, self.data.class_weights, self.data.labels[self.rows])
+            return weights
+        return weigh(weights, self.data.class_weights, self.data.labels[self.rows])
 
     def gather(self, indices: Any, arrays: Mapping[str, Any], take: Callable[[Any, Any], Any]) -> tuple[Any, Any]:
         """Build a batch.

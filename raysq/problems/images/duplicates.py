@@ -28,6 +28,14 @@ def pack(keys: np.ndarray, labels: np.ndarray, ids: Sequence[str]) -> dict[str, 
     return {name: base64.b64encode(data).decode() for name, data in columns.items()}
 
 
+def unpack(packed: Sequence[dict[str, str]]) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    """Return the checksums, labels and ids of several tables."""
+    data = {name: b"".join(base64.b64decode(one[name]) for one in packed) for name in ("keys", "labels")}
+    ids = [zlib.decompress(base64.b64decode(one["ids"])).decode("utf-8", "surrogateescape") for one in packed]
+    names = [name for one, text in zip(packed, ids, strict=True) if one["keys"] for name in text.split("\0")]
+    return np.frombuffer(data["keys"], "<u8"), np.frombuffer(data["labels"], "<i4"), names
+
+
 def find(packed: Sequence[dict[str, str]]) -> dict[str, Any]:
     """Find images whose pixels equal those of an image of another class.
 

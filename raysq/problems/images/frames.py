@@ -7,7 +7,7 @@ import shutil
 import tarfile
 import tempfile
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from raysq.config import join_names
+from raysq.config import join_names, nearest_name
 from raysq.data import frames
 from raysq.data.parts import PARTS
 from raysq.data.readers.files import open_file
@@ -29,7 +29,9 @@ _SUFFIXES = {0: "_train", 1: "_test", 2: "_val", -1: ""}
 _FOLDERS = {0: "train/", 1: "test/", 2: "val/", -1: ""}
 
 
-def write_images(rows: Any, folder: Path, labels: bool = True) -> Path:
+def write_images(
+    rows: Any, folder: Path, labels: bool = True, weight: str | None = None, group: str | None = None
+) -> Path:
     """Write the images of a frame, a data set or an iterable to a file named after a digest of its contents.
 
     Args:
@@ -37,6 +39,8 @@ def write_images(rows: Any, folder: Path, labels: bool = True) -> Path:
             files (bytes, or `datasets.Image`). One holds the labels: it is called label, class, y or similar, or is
             the only other one. A column `split` names the part of each image.
         labels: whether labels are read.
+        weight: column of weights, or None.
+        group: column of groups, or None.
 
     Returns:
         An npz file of arrays, or a tar archive of image files in folders of their classes.
@@ -48,11 +52,11 @@ def write_images(rows: Any, folder: Path, labels: bool = True) -> Path:
     with tempfile.TemporaryDirectory(prefix=f".{os.getpid()}.part-", dir=folder) as scratch:
         tables = frames.tables(rows)
         first = next(tables)
-        columns = _Columns.of(first, labels)
+        columns = _Columns.of(first, labels, {"weight": weight, "group": group})
         parts = (columns.read(table) for table in _chained(first, tables))
         write = (
             _write_arrays
-            if isinstance(first.schema.field(columns.image).type, pa.FixedShapeTensorType)
+            if columns.of_rows or isinstance(first.schema.field(columns.image).type, pa.FixedShapeTensorType)
             else _write_files
         )
         written = write(parts, Path(scratch))
@@ -75,6 +79,7 @@ class _Batch:
     images: pa.Array
     labels: list[Any] | None
     parts: list[int]
+    of_rows: dict[str, list[Any]]
 
 
 @dataclass(frozen=True)
@@ -84,10 +89,16 @@ class _Columns:
     image: str
     label: str | None
     part: str | None
+    of_rows: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, table: pa.Table, labels: bool) -> "_Columns":
-        """Find the columns by their types and names."""
+    def of(cls, table: pa.Table, labels: bool, of_rows: Mapping[str, str | None]) -> "_Columns":
+        """Find the columns by their types and names. `of_rows` are further columns by option."""
+        given = {option: name for option, name in of_rows.items() if name is not None}
+        for option, name in given.items():
+            if name not in table.column_names:
+                nearest = nearest_name(name, table.column_names)
+                raise UsageError(f"the rows have no column {name!r}", hint=f"--{option} names another ({nearest})")
         images = [column.name for column in table.schema if _is_image(column.type)]
         if len(images) != 1:
             found = f"several columns of images ({join_names(images)})" if images else "no column of images"
@@ -95,7 +106,12 @@ class _Columns:
                 f"the rows have {found}; there are {join_names(table.column_names)}",
                 hint="give one column of arrays of shape (height, width) or (height, width, 3), or of encoded images",
             )
-        others = [name for name in table.column_names if name not in images]
+        if given and not isinstance(table.schema.field(images[0]).type, pa.FixedShapeTensorType):
+            raise UsageError(
+                f"--{next(iter(given))} needs images that are arrays of one shape: encoded ones are kept as files, "
+                "which have no columns; decode them"
+            )
+        others = [name for name in table.column_names if name not in (*images, *given.values())]
         part = next((name for name in others if labels and name.lower() == SPLIT), None)
         others = [name for name in others if name != part]
         named = next((name for usual in _LABELS for name in others if name.lower() == usual), None)
@@ -104,11 +120,12 @@ class _Columns:
             raise UsageError(
                 f"the rows have no column of labels; there are {join_names(table.column_names)}: call it label"
             )
-        return cls(images[0], label, part)
+        return cls(images[0], label, part, tuple(given.values()))
 
     def read(self, table: pa.Table) -> _Batch:
         """Return the columns of a table."""
-        missing = [name for name in (self.image, self.label, self.part) if name and name not in table.column_names]
+        names = (self.image, self.label, self.part, *self.of_rows)
+        missing = [name for name in names if name and name not in table.column_names]
         if missing:
             raise UsageError(f"some of the rows have no {missing[0]!r}")
         images = table.column(self.image).combine_chunks()
@@ -119,12 +136,12 @@ class _Columns:
         labels = None if labels is None else [_label(label) for label in labels]
         parts = [-1] * len(images)
         if self.part is not None:
-            names = [str(name).lower() for name in table.column(self.part).to_pylist()]
-            unknown = next((name for name in names if name not in PARTS), None)
+            said = [str(name).lower() for name in table.column(self.part).to_pylist()]
+            unknown = next((name for name in said if name not in PARTS), None)
             if unknown is not None:
                 raise UsageError(f"column {self.part!r} says {unknown!r}: parts are train, validation and test")
-            parts = [PARTS[name] for name in names]
-        return _Batch(images, labels, parts)
+            parts = [PARTS[name] for name in said]
+        return _Batch(images, labels, parts, {name: table.column(name).to_pylist() for name in self.of_rows})
 
 
 def _is_image(kind: pa.DataType) -> bool:
@@ -166,6 +183,13 @@ def _write_files(batches: Iterable[_Batch], folder: Path) -> Path:
     return path
 
 
+def _vector(values: list[Any]) -> np.ndarray:
+    """Return values as numbers, or as texts where one is none; a missing number is NaN, a missing text is empty."""
+    if all(value is None or isinstance(value, (int, float)) for value in values):
+        return np.array([np.nan if value is None else value for value in values])
+    return np.array(["" if value is None else str(value) for value in values])
+
+
 def _folder(label: str) -> str:
     if not label or label.startswith(".") or "/" in label or "\0" in label:
         raise UsageError(f"label {label!r} cannot be the name of a folder: rename it")
@@ -174,11 +198,12 @@ def _folder(label: str) -> str:
 
 @dataclass
 class _Part:
-    """Images of one part: their pixels in a file of raw bytes, and their labels."""
+    """Images of one part: their pixels in a file of raw bytes, their labels, and their other columns by name."""
 
     path: Path
     rows: int = 0
     labels: list[Any] = field(default_factory=list)
+    of_rows: dict[str, list[Any]] = field(default_factory=dict)
 
 
 def _write_arrays(batches: Iterable[_Batch], folder: Path) -> Path:
@@ -201,6 +226,8 @@ def _write_arrays(batches: Iterable[_Batch], folder: Path) -> Path:
                 file.write(np.ascontiguousarray(pixels[chosen]).data)
             part.rows += len(chosen)
             part.labels += [batch.labels[index] for index in chosen] if batch.labels is not None else []
+            for name, of_rows in batch.of_rows.items():
+                part.of_rows.setdefault(name, []).extend(of_rows[index] for index in chosen)
     path = folder / "images.npz"
     dtype = np.dtype(kind.value_type.to_pandas_dtype())
     with zipfile.ZipFile(path, "w") as archive:
@@ -215,4 +242,7 @@ def _write_arrays(batches: Iterable[_Batch], folder: Path) -> Path:
                 values = np.array([str(label) for label in part.labels] if texts else part.labels)
                 with archive.open(f"y{_SUFFIXES[code]}.npy", "w", force_zip64=True) as member:
                     np.lib.format.write_array(member, values)
+            for name, of_rows in part.of_rows.items():
+                with archive.open(f"{name}{_SUFFIXES[code]}.npy", "w", force_zip64=True) as member:
+                    np.lib.format.write_array(member, _vector(of_rows))
     return path

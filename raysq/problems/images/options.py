@@ -7,5 +7,7 @@ PREPARE = (
     Option("--size", "WxH", "Size to resize images to, such as 64x48. Defaults to their own, if all are equal."),
     Option("--color", "NAME", "gray or rgb. Defaults to that of the files."),
     options.LABEL,
+    options.GROUP,
+    options.WEIGHT,
     options.TEST,
 )

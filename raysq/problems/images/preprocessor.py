@@ -16,7 +16,7 @@ from raysq.data.readers.csv.format import CsvFormat
 from raysq.data.sources import Listing
 from raysq.errors import UsageError
 from raysq.problems.classes import check_validation_classes
-from raysq.problems.images import validation
+from raysq.problems.images import duplicates, validation
 from raysq.problems.images.frames import write_images
 from raysq.problems.images.readers import (
     SUFFIXES,
@@ -88,12 +88,14 @@ class _Pixels(CsvFormat, Preprocessor):
         settings = dataclasses.asdict(self)
         # Later settings are left out at their defaults, so that fingerprints of earlier data sets stay the same.
         defaults = {"label": None, "max_pixel": MAX_PIXEL, **CsvFormat().csv_settings()}
-        unset = [name for name, value in defaults.items() if settings[name] == value]
+        defaults |= dict.fromkeys(("weight", "group"))
+        unset = [name for name, value in defaults.items() if settings.get(name) == value]
         return {name: value for name, value in settings.items() if name not in unset}
 
     def write_rows(self, rows: Any, folder: Path) -> Path:
         """Write images given in Python to an npz file or a tar archive; see `raysq.problems.images.frames`."""
-        return write_images(rows, folder, self.image_format.labels)
+        format = self.image_format
+        return write_images(rows, folder, format.labels, format.weight, format.group)
 
     def partition(self, files: list[Path]) -> list[ImagePartition]:
         """Return the partitions of the files.
@@ -126,6 +128,9 @@ class ImagePreprocessor(_Pixels):
         test: share of the images to draw for the test part if the source has no parts. The draw is by a checksum of
             the pixels, so that equal images are in the same part. 0 for no test part.
         classes: names of the classes by index. Empty to infer them from the files.
+        weight: column of rows given in Python, or name of arrays in npz files, with the weight of each image in the
+            loss. Arrays are called as those of labels, such as `w_train`, or `w` beside `x` and `y`.
+        group: the same for values that are equal for images that stay in one split. None to keep equal images together.
 
     Example:
         >>> ImagePreprocessor(size="64x48", color="gray").image_format.shape
@@ -134,6 +139,8 @@ class ImagePreprocessor(_Pixels):
 
     test: float = 0.1
     classes: tuple[str, ...] = ()
+    weight: str | None = None
+    group: str | None = None
 
     version: ClassVar[int] = 2
 
@@ -147,7 +154,8 @@ class ImagePreprocessor(_Pixels):
     @property
     def image_format(self) -> ImageFormat:
         """The format of every image."""
-        return dataclasses.replace(super().image_format, classes=self.classes, test=self.test, labels=True)
+        of_rows: dict[str, Any] = {"weight": self.weight, "group": self.group}
+        return dataclasses.replace(super().image_format, classes=self.classes, test=self.test, labels=True, **of_rows)
 
     def infer(self, files: list[Path]) -> "tuple[ImagePreprocessor, list[str]]":
         """Infer settings the user left out from the files, and report what was inferred.
@@ -185,11 +193,13 @@ class ImagePreprocessor(_Pixels):
                 validation_parts(table.column("part").to_numpy(), inner.name)
             parts = pa.array(np.full(table.num_rows, VALIDATION, np.int8))
             none = [0] * len(self.classes)
-            counts = {"counts": [none, none, np.sum(stats["counts"], 0).tolist()], "assigned": 0, "validates": True}
-            yield Chunk(
-                table.set_column(table.column_names.index("part"), "part", parts),
-                {**stats, **counts, "first_unassigned": None},
-            )
+            of_part: Stats = {"counts": [none, none, np.sum(stats["counts"], 0).tolist()], "assigned": 0}
+            of_part |= {"first_unassigned": None, "validates": True, "heaviest": 0.0}
+            if self.group is not None:
+                keys, labels, ids = duplicates.unpack([stats["groups"]])
+                of_part["groups"] = duplicates.pack(keys, np.full_like(labels, VALIDATION), ids)
+            table = table.set_column(table.column_names.index("part"), "part", parts)
+            yield Chunk(table, {**stats, **of_part})
 
     def validate_stats(self, stats: list[Stats]) -> None:
         """Validate the statistics of all chunks.

@@ -50,7 +50,7 @@ class Images(Problem[ImageSettings, ImagesMetadata]):
     default_model = "cnn"
     prepare_options = options.PREPARE
     refused_settings: ClassVar[Mapping[str, str]] = dict.fromkeys(
-        ("weight", "group", "split_column"),
+        ("split_column",),
         "it names a column, and images are read from files, folders and arrays, which have none; a table with a column "
         "of arrays of one shape is prepared by the task arrays, which has it",
     )

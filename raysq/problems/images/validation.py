@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, Any
 
 from raysq.data.messages import Message
 from raysq.data.partition_stats import Stats
-from raysq.data.parts import refuse_second_validation
+from raysq.data.parts import divided_group, groups_in_parts, refuse_second_validation, require_weight
 from raysq.errors import DataError
 from raysq.problems.classes import check_validation_classes, class_messages, counts_by_part
 from raysq.problems.images import duplicates
-from raysq.text.documents import describe_splits
+from raysq.text.documents import describe_groups, describe_splits, drawn_by
 from raysq.text.fit_vocabulary import SPLIT_NAMES
 
 if TYPE_CHECKING:
@@ -49,6 +49,10 @@ def validate(settings: "ImagePreprocessor", stats: list[Stats]) -> None:
             f"{assigned:,} images lie in a train or a test part and {total - assigned:,} do not, the first is {first}: "
             "put all or none into such parts"
         )
+    if settings.weight is not None:
+        require_weight(max(chunk["heaviest"] for chunk in stats), settings.weight)
+    if settings.group is not None:
+        _check_groups(settings.group, stats)
     train, *others = _counts(stats)
     present = [name for name, *counts in zip(settings.classes, train, *others, strict=True) if any(counts)]
     if len(present) == 1:
@@ -65,6 +69,14 @@ def validate(settings: "ImagePreprocessor", stats: list[Stats]) -> None:
         {name for name, count in zip(settings.classes, counts, strict=True) if count} for counts in _counts(stats)
     ]
     check_validation_classes(of_part[2], of_part[0])
+
+
+def _check_groups(group: str, stats: list[Stats]) -> None:
+    """Raise DataError for a group that the source puts into two parts."""
+    keys, parts, ids = duplicates.unpack([chunk["groups"] for chunk in stats])
+    rows = groups_in_parts(keys, parts)
+    if rows is not None:
+        raise divided_group(group, int(parts[rows[1]]), " and ".join(ids[row] for row in rows))
 
 
 def summarize(settings: "ImagePreprocessor", stats: list[Stats]) -> Stats:
@@ -90,6 +102,7 @@ def summarize(settings: "ImagePreprocessor", stats: list[Stats]) -> Stats:
         "contradictions": duplicates.find([chunk["marks"] for chunk in stats]),
         "parts": "none" if not sum(test) else "given" if assigned else "drawn",
         "share": None if assigned else settings.test,
+        **({"group": settings.group, "ungrouped": _total(stats, "ungrouped")} if settings.group else {}),
     }
 
 
@@ -130,8 +143,9 @@ def describe(report: Mapping[str, Any]) -> list[str]:
         )
     else:
         parts = describe_splits(sum(train), sum(test), sum(validation))
-        drawn = Message(f"{parts} drawn by the images' checksums", "--test SHARE")
+        drawn = Message(f"{parts} drawn by {drawn_by(report, 'images')}", "--test SHARE")
         lines.append(drawn if report["parts"] == "drawn" else f"{parts}, as the source says")
+    lines += describe_groups(report, "images")
     lines += class_messages(names, train, test, validation, "image")
     twins = report.get("contradictions", {"count": 0})  # reports of earlier versions lack it
     if twins["count"]:

@@ -173,6 +173,12 @@ def test_parts_without_validation_and_a_second_split_are_refused():
         prepare(frame(), frame(90, "2020-02-01"), split="0.5/0.25/0.25")
 
 
+def test_a_backtest_of_parts_is_refused():
+    dataset = prepare(frame(), frame(90, "2020-02-01"))
+    with pytest.raises(DataError, match="a backtest divides rows in time, and .* says their parts; prepare it without"):
+        bound(dataset)[0].folds(dataset, 2)
+
+
 def test_the_split_of_the_task_gives_way_to_the_parts():
     dataset = prepare(frame(), frame(90, "2020-02-01"))
     assert resolve_config("forecast", "dense", dataset, 0, {}).settings["data"]["split"] is None

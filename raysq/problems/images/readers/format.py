@@ -40,6 +40,8 @@ class ImageFormat(CsvFormat):
         labels: whether to read labels. Predictions need none.
         label: column of a csv file with the labels, by name or by number from 1; "" if not known.
         max_pixel: value of a white pixel in arrays and csv files. Pixels are scaled to 0 to 255.
+        weight: name of the arrays of weights in npz files, without `_train` and the like, or None.
+        group: name of the arrays of groups, or None.
     """
 
     width: int = 0
@@ -53,6 +55,8 @@ class ImageFormat(CsvFormat):
     labels: bool = True
     label: str = ""
     max_pixel: float = MAX_PIXEL
+    weight: str | None = None
+    group: str | None = None
 
     @property
     def shape(self) -> tuple[int, int, int]:

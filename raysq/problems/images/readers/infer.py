@@ -10,7 +10,7 @@ import numpy as np
 
 from raysq.data.filetree import BY_SYSTEM, describe_ignored, named_files, walk_tree
 from raysq.data.messages import Message
-from raysq.errors import DataError
+from raysq.errors import DataError, UsageError
 from raysq.problems.images.readers import cifar, files, idx, listed, npz, tar
 from raysq.problems.images.readers import csv as table
 from raysq.problems.images.readers.decode import ImageHeader, image_header
@@ -59,6 +59,13 @@ def infer(paths: Sequence[Path], format: ImageFormat) -> Inferred:
     """
     source_format = source_format_of(paths, format)
     messages: list[str] = []
+    if (format.weight or format.group) and source_format != "npz":
+        option = "--weight" if format.weight else "--group"
+        raise UsageError(
+            f"{option} {format.weight or format.group} names a column or an array, and {paths[0].name} has "
+            "neither beside its images: give an npz file with such an array, rows in Python with arrays of one shape, "
+            "or a table with a column of arrays to the task arrays"
+        )
     if format.label and source_format not in ("csv", "listed") and format.labels:
         raise DataError(
             f"{paths[0].name} is no csv file, and no table in it names its images: it has no column {format.label!r} "

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from raysq.data.partition_stats import Stats
+from raysq.data.parts import group_texts, row_weights
 from raysq.data.readers.limits import LIMITS, Limits
 from raysq.data.readers.npy import NpyHeader, read_exactly, read_header, read_values
 from raysq.data.readers.unpack import open_member, open_zip
@@ -68,6 +69,19 @@ def others(path: Path) -> list[str]:
     headers = _read_headers(path)
     used = {name for x, y, _ in _NAMES if x in headers for name in (x, y)}
     return [name for name in headers if name not in used]
+
+
+def _beside(path: Path, images: str, name: str, limits: Limits) -> np.ndarray:
+    """Return a value for each image from the array that is called as that of the labels: `w_train` beside `y_train`."""
+    part = next((suffix for suffix in ("train", "valid", "val", "test") if suffix in images), "")
+    array = f"{name}_{part}" if part else name
+    if array not in _read_headers(path):
+        raise DataError(f"{path.name} has {images} and no {array} beside it", hint="--weight and --group name arrays")
+    with _opened(path, array) as (file, header):
+        if header.dtype.hasobject or len(header.shape) != 1:
+            raise DataError(f"{path.name}: {array} must hold a number or a text for each image")
+        limits.check_object(f"{path.name}: {array}", header.bytes)
+        return read_values(file, header)
 
 
 def partition_files(path: Path, format: ImageFormat) -> list[ImagePartition]:
@@ -163,10 +177,23 @@ def read(partition: ImagePartition, format: ImageFormat) -> Iterator[tuple[pa.Ta
             raise DataError(
                 f"{path.name}: {x} has {header.shape[0]:,} images and {y} {len(names):,} labels; give one each"
             )
+        weights, groups = (
+            None if name is None else _beside(path, x, name, format) for name in (format.weight, format.group)
+        )
+        for name, beside in ((format.weight, weights), (format.group, groups)):
+            if beside is not None and len(beside) != header.shape[0]:
+                raise DataError(f"{path.name}: {x} has {header.shape[0]:,} images and {len(beside):,} of {name}")
         for begin, block in _blocks(file, header, partition.begin, partition.end):
             block_labels = None if names is None else names[begin : begin + len(block)]
             ids = [f"{x}:{number}" for number in range(begin, begin + len(block))]
-            rows.add_array(as_images(block, f"{path.name}: {x}", format), block_labels, partition.part, ids)
+            some = slice(begin, begin + len(block))
+            of_rows = {}
+            if weights is not None and format.weight:
+                of_rows["weights"] = row_weights(pa.array(weights[some]), ids, format.weight)
+            if groups is not None:
+                of_rows["groups"] = group_texts(pa.array(groups[some]))
+            pixels = as_images(block, f"{path.name}: {x}", format)
+            rows.add_array(pixels, block_labels, partition.part, ids, **of_rows)
             if rows.full:
                 yield rows.take()
     yield rows.take()

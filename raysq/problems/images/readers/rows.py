@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from raysq.data.partition_stats import Stats
+from raysq.data.parts import heaviest
 from raysq.errors import DataError
 from raysq.problems.images import duplicates
 from raysq.problems.images.readers.decode import convert, decode
@@ -37,6 +38,8 @@ class Rows:
         self._labels: list[int] = []
         self._parts: list[int] = []
         self._ids: list[str] = []
+        self._weights: list[np.ndarray] = []
+        self._groups: list[str] = []
         self._bytes = 0
         self._resized = self._frames = 0
         self._damaged: list[str] = []
@@ -69,7 +72,15 @@ class Rows:
         self._frames += image.frames > 1
         self._add(image.pixels[None], [self.number(label, name)], part, [name])
 
-    def add_array(self, pixels: np.ndarray, labels: Sequence[Any] | None, part: int, ids: list[str]) -> None:
+    def add_array(
+        self,
+        pixels: np.ndarray,
+        labels: Sequence[Any] | None,
+        part: int,
+        ids: list[str],
+        weights: np.ndarray | None = None,
+        groups: pa.Array | None = None,
+    ) -> None:
         """Add images of an array.
 
         Args:
@@ -77,10 +88,14 @@ class Rows:
             labels: label of each image; None if unknown.
             part: part of all images: 0 train, 1 test, 2 validation, -1 unknown.
             ids: id of each image.
+            weights: weight of each image, if the format names some.
+            groups: group of each image as text, if the format names some.
 
         Raises:
             DataError: a label is none of the classes.
         """
+        self._weights += [] if weights is None else [weights]
+        self._groups += [] if groups is None else groups.to_pylist()
         numbers = [self.number(label, name) for label, name in zip(labels or [None] * len(ids), ids, strict=True)]
         if pixels.shape[1:3] != self.format.shape[:2]:
             self._resized += len(pixels)
@@ -128,7 +143,11 @@ class Rows:
             "brightest": int(flat.max()) if flat.size else 0,
         }
         if format.labels:
-            keys = checksums(flat)
+            content = keys = checksums(flat)
+            if format.group is not None:
+                keys = text_checksums(self._groups)
+                columns["content"] = pa.array(content)
+                stats["ungrouped"] = self._groups.count("")
             parts = np.array(self._parts, np.int8)
             given = parts >= 0
             drawn = (keys >> np.uint64(11)).astype(np.float64) < format.test * 2.0**53
@@ -142,8 +161,14 @@ class Rows:
                 ],
                 "assigned": int(given.sum()),
                 "first_unassigned": None if given.all() else self._ids[int(np.argmin(given))],
-                "marks": duplicates.pack(keys, label, self._ids),
+                "marks": duplicates.pack(content, label, self._ids),
             }
+            if format.group is not None:
+                stats["groups"] = duplicates.pack(keys, part.astype(np.int32), self._ids)
+            if format.weight is not None:
+                weights = np.concatenate([np.empty(0, np.float32), *self._weights])
+                columns["weight"] = pa.array(weights)
+                stats["heaviest"] = heaviest(weights, part)
         columns["id"] = pa.array(self._ids, pa.large_string())
         fresh = Rows(format)
         self.__dict__.update(fresh.__dict__)
@@ -155,6 +180,12 @@ class Rows:
         self._parts += [part] * len(ids)
         self._ids += ids
         self._bytes += pixels.nbytes
+
+
+def text_checksums(texts: Sequence[str]) -> np.ndarray:
+    """Return the checksum of each text, uint64 as from `checksums`."""
+    digests = [hashlib.blake2b(text.encode(), digest_size=8).digest() for text in texts]
+    return np.frombuffer(b"".join(digests), "<u8").astype(np.uint64)
 
 
 def checksums(flat: np.ndarray) -> np.ndarray:
