@@ -147,10 +147,11 @@ def _validate_names(tensors: list[Any], name: str, inputs: InputSpec) -> None:
 def _validate_class(model: keras.Model, name: str) -> None:
     for method in _FIT_METHODS:
         if owner := overridden(model, method):
+            two = "; two models with an optimizer each (a GAN) have no such loss, and cannot be trained"
             raise UsageError(
                 f"model {name!r}: its class {owner} has a {method} of its own, which raysq's training loop would not "
                 f"call: write compute_loss(x, y, y_pred, sample_weight, training) instead, or compile the model with "
-                f"a loss and metrics"
+                f"a loss and metrics{two if method == 'train_step' else ''}"
             )
     # Metrics given to compile() are handled in `own_compilation`.
     kept = [part.name for part in model.metrics if type(part).__name__ != "CompileMetrics" and part.name != "loss"]

@@ -13,6 +13,7 @@ NOT_RUN = {
     "uv run": INSTALLS,
     ".ci/run": INSTALLS,
     "mkdocs build": ".ci/run builds the documentation",
+    "python examples/": "tests/test_gallery.py runs the scripts",
     "python jobs/tune_jena.py": "tests/test_jobs.py submits the same script, with fewer steps",
     "ray job submit": "tests/test_jobs.py submits the scripts to a cluster of its own",
     "ray get-auth-token": CLUSTER,
