@@ -9,7 +9,7 @@ from typing import Any
 
 from raysq.errors import DataError, RaysqError, UsageError
 from raysq.report.compare_tables import html, label, print_tables
-from raysq.report.same_examples import different_examples
+from raysq.report.same_examples import SPLITS, different_examples, split_of
 from raysq.report.spread import SeedStatistics, is_beyond, standard_error
 from raysq.report.targets import find_finished_run
 from raysq.training.config_differences import ABSENT, differing_settings
@@ -138,8 +138,7 @@ def _metrics(run: Run) -> dict[str, float]:
 
 
 def _compares(name: str, reasons: Mapping[str, str], other_loss: bool) -> bool:
-    split, _, metric = name.partition("_")
-    return split not in reasons and not (other_loss and (metric == "loss" or metric.endswith("_loss")))
+    return split_of(name) not in reasons and not (other_loss and (name == "loss" or name.endswith("_loss")))
 
 
 def _compared(
@@ -230,9 +229,7 @@ def _of_examples(reasons: Sequence[Mapping[str, str]]) -> list[str]:
     messages = []
     for reason, group in groupby(sorted(found), key=lambda entry: entry[0]):
         entries = list(group)
-        splits = " and ".join(
-            dict.fromkeys(entry[1] for entry in sorted(entries, key=lambda entry: entry[1] == "test"))
-        )
+        splits = ", ".join(split for split in SPLITS if any(entry[1] == split for entry in entries))
         others = ", ".join(dict.fromkeys(label(entry[2]) for entry in entries))
         messages.append(f"the {splits} metrics of {label(0)} and {others} do not compare: {reason}")
     return messages

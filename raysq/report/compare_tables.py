@@ -73,6 +73,7 @@ def print_tables(comparison: "Comparison", console: Any) -> None:
         fits -= 1
     for first in range(1, count, fits - 1):
         for table in tables(comparison, [0, *range(first, min(count, first + fits - 1))]):
+            wide.print("")
             wide.print(_draw(table), soft_wrap=False)
     for message in _messages(comparison):
         console.print(message)

@@ -11,8 +11,14 @@ from raysq.errors import RaysqError
 from raysq.problems.specs import BatchSource
 from raysq.training.run import Run
 
-SPLITS = ("val", "test")
+SPLITS = ("train", "val", "test")
 _LOOKED_AT = 1024  # examples of a split whose targets are compared
+
+
+def split_of(metric: str) -> str:
+    """Return the split of a metric of `metrics.jsonl`; those of training have no prefix."""
+    split = metric.partition("_")[0]
+    return split if split in ("val", "test") else "train"
 
 
 def different_examples(first: Run, second: Run) -> dict[str, str]:

@@ -189,6 +189,8 @@ class Session:
                 failure_config=tune.FailureConfig(max_failures=-1),
                 checkpoint_config=tune.CheckpointConfig(num_to_keep=self.checkpoints_to_keep),
                 verbose=0,
+                # Silent. Without one Ray Tune takes its own for notebooks, which clears the cell.
+                progress_reporter=tune.CLIReporter(),
             ),
         )
 

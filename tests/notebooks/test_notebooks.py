@@ -13,17 +13,23 @@ run_notebooks = pytest.mark.slow
 
 
 def outputs(name, monkeypatch, tmp_path):
+    """Run a notebook of docs/ and return the outputs of each cell of code by the cell's source."""
+    import nbformat
+
+    return run(nbformat.read(FOLDER / name, as_version=4), monkeypatch, tmp_path)
+
+
+def run(notebook, monkeypatch, tmp_path):
     """Run a notebook in a home of its own and return the outputs of each cell of code by the cell's source."""
     import nbclient
     import nbformat
 
     monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "2")
     monkeypatch.chdir(tmp_path)
-    notebook = nbformat.read(FOLDER / name, as_version=4)
     try:
-        nbclient.NotebookClient(notebook, timeout=300, kernel_name="python3").execute()
+        nbclient.NotebookClient(notebook, timeout=600, kernel_name="python3").execute()
     finally:
-        nbformat.write(notebook, tmp_path / name)  # to look at
+        nbformat.write(notebook, tmp_path / "run.ipynb")  # to look at
     return {cell.source: cell.outputs for cell in notebook.cells if cell.cell_type == "code"}
 
 
@@ -78,6 +84,19 @@ def test_your_own_model_and_data_on_two_workers(monkeypatch, tmp_path):
     losses = [re.search(r"val_loss (\S+)", lines[-1])[1] for lines in (one, two)]
     assert float(losses[0]) == pytest.approx(float(losses[1]), rel=1e-3), "two workers train as one"
     assert "houses-two" in html(cells, "raysq.compare") and "price" in html(cells, ".predict(")
+
+
+@run_notebooks
+def test_a_search_is_one_output_that_ray_tune_leaves_alone(monkeypatch, tmp_path):
+    from nbformat.v4 import new_code_cell, new_notebook
+
+    settings = {"epochs": 2, "steps_per_epoch": 3, "lookback": 12, "step": 1}
+    search = f"raysq.tune('jena', model='dense', trials=2, settings={settings}, search={{'units': [4, 8]}})"
+    sources = "import raysq", "raysq.prepare('jena', source='sample:10d', quiet=True)", search
+    cells = run(new_notebook(cells=[new_code_cell(source) for source in sources]), monkeypatch, tmp_path)
+    assert_no_red_lines(cells)
+    assert re.match(r"search \S+: 2 of 2 ended, 0 running, best val_loss ", progress(cells, "raysq.tune")[-1])
+    assert "best settings" in html(cells, "raysq.tune")
 
 
 @run_notebooks

@@ -117,11 +117,13 @@ def test_runs_that_differ_in_the_seed_alone(finished):
 
 
 def test_metrics_of_other_data_do_not_compare(finished, tmp_path):
-    finished("one", {"val_loss": 0.5, "test_loss": 0.5})
-    finished("two", {"val_loss": 0.4, "test_loss": 0.4}, data=write_series(tmp_path / "other", seed=5))
+    finished("one", {"loss": 0.5, "val_loss": 0.5, "test_loss": 0.5})
+    finished("two", {"loss": 0.4, "val_loss": 0.4, "test_loss": 0.4}, data=write_series(tmp_path / "other", seed=5))
     comparison = raysq.compare("one", "two")
-    assert comparison.messages == ["the val and test metrics of A and B do not compare: the data sets are not the same"]
-    assert [metric.differences for metric in comparison.metrics] == [[None, None]] * 2
+    assert comparison.messages == [
+        "the train, val, test metrics of A and B do not compare: the data sets are not the same"
+    ]
+    assert [metric.differences for metric in comparison.metrics] == [[None, None]] * 3
     assert [text.split(" ")[0] for text in comparison.settings["data"]] == ["waves", "other"]
 
 
@@ -132,7 +134,7 @@ def test_metrics_of_other_examples_of_the_same_data_do_not_compare(finished):
     finished("same", {"val_loss": 0.4}, **{"data.features": ("T (degC)", "p (mbar)")})
     comparison = raysq.compare("one", "longer", "other", "same")
     differences = comparison.metrics[0].differences
-    assert differences[2] is None and differences[3] == pytest.approx(-0.1)
+    assert differences[1:3] == [None, None] and differences[3] == pytest.approx(-0.1)
     assert any("A and C do not compare: other targets" in message for message in comparison.messages)
 
 
