@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from raysq.errors import DataError, RaysqError
 from raysq.inference.predictor import Predictor
@@ -82,13 +82,18 @@ class Answerer:
     def _warm_up(self) -> list[tuple[str, str]]:
         """Predict the example, so that the model is compiled before the first request."""
         input = self._interface.input
-        if not input.example:
-            return []
-        schema: Any = None
+        columns: list[tuple[str, str]] = []
         for inputs in (input.example, *([each] for each in self._interface.warm_up)):
+            if not inputs:
+                continue
             request = Request("predict", json_answer({"inputs": inputs}).body)
-            schema = predict_alone(self._predictor, *read_rows(self._predictor, input, request)).schema
-        return [(field.name, str(field.type)) for field in schema]
+            try:
+                table = predict_alone(self._predictor, *read_rows(self._predictor, input, request))
+            except RaysqError as error:  # the data of this run refuse what is usual for the problem
+                _log.warning(f"the example of {self._name} is not predicted: {error}")
+                continue
+            columns = [(field.name, str(field.type)) for field in table.schema]
+        return columns
 
     def answer(self, requests: Sequence[Request]) -> list[Answer]:
         """Answer a batch of requests, each as if it had come alone."""

@@ -4,6 +4,9 @@ import datetime
 import math
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from raysq.data import time_zones
 from raysq.problems.charts import unit_name
 from raysq.problems.forecasting.predict import quantile_column
 from raysq.problems.forecasting.preprocessor import SeriesPreprocessor
@@ -13,10 +16,10 @@ from raysq.problems.interface import Input, InputColumn, Interface, Output
 if TYPE_CHECKING:
     from raysq.problems.forecasting.problem import Forecasting
 
-_START = datetime.datetime(2024, 1, 1)  # a Monday; there are no changes of clocks for three months
+_START = 1_704_067_200_000_000  # 2024-01-01, a Monday, in microseconds
 _DIGITS = 5  # of the numbers of the example
 _WAVE = 24  # rows of a wave of the example
-_DAY = 86_400.0
+_DAY = 86_400_000_000
 _UNITS = {"epoch_s": 1, "epoch_ms": 10**3, "epoch_us": 10**6, "epoch_ns": 10**9}
 
 
@@ -53,8 +56,8 @@ def _example(problem: "Forecasting", preprocessor: SeriesPreprocessor) -> list[d
             return []
         fixed[problem.key_columns[0]] = metadata.series[0]
     rows = []
-    for number in range(problem.settings.lookback):
-        times = _times(preprocessor, number, metadata.cadence_seconds or _DAY, metadata.step or 1.0)
+    for number, moment in enumerate(_moments(problem)):
+        times = _times(preprocessor, number * (metadata.step or 1.0), moment)
         if times is None:
             return []
         wave = math.sin(2 * math.pi * number / _WAVE) / 2
@@ -67,10 +70,28 @@ def _example(problem: "Forecasting", preprocessor: SeriesPreprocessor) -> list[d
     return rows
 
 
-def _times(preprocessor: SeriesPreprocessor, number: int, seconds: float, step: float) -> dict[str, Any] | None:
-    """Return the cells of the time columns of a row, as the run's own files have them, or None."""
+def _moments(problem: "Forecasting") -> list[datetime.datetime]:
+    """Return the times of the rows, which follow the frequency of the training data, as its clocks show them."""
+    counts = np.arange(1, problem.settings.lookback + 1)
+    frequency, zone = problem.frequency, problem.metadata.timezone
+    if frequency is None or frequency.numbered:
+        moments = _START + counts * _DAY
+    else:
+        moments = frequency.after(_START, counts, zone)
+        moments = moments if zone is None else time_zones.utc_to_local(moments, zone)
+    times: list[datetime.datetime] = moments.astype("datetime64[us]").tolist()
+    return times
+
+
+def _times(preprocessor: SeriesPreprocessor, number: float, moment: datetime.datetime) -> dict[str, Any] | None:
+    """Return the cells of the time columns of a row, as the run's own files have them, or None.
+
+    Args:
+        preprocessor: preprocessor for predictions.
+        number: number of the row, for rows that are numbered.
+        moment: time of the row.
+    """
     names, written = preprocessor.time, preprocessor.time_format
-    moment = _START + datetime.timedelta(seconds=number * seconds)
     if written == timestamps.ROWS:
         return {}
     if written is None and timestamps.is_parts(names) and "quarter" not in [name.lower() for name in names]:
@@ -80,7 +101,7 @@ def _times(preprocessor: SeriesPreprocessor, number: int, seconds: float, step: 
     if written is None:
         return {names[0]: moment.isoformat(" ")}
     if written == timestamps.NUMBER:
-        return {names[0]: number * step}
+        return {names[0]: number}
     if written in _UNITS:
         return {names[0]: round(moment.replace(tzinfo=datetime.UTC).timestamp()) * _UNITS[written]}
     return {names[0]: moment.strftime(written)} if "%" in written else None
