@@ -177,9 +177,10 @@ def kill_replica(server: int) -> None:
     import psutil
 
     for process in psutil.Process(server).children(recursive=True):
-        if any("ServeReplica:raysq" in part for part in process.cmdline()):
-            process.kill()
-            return
+        with contextlib.suppress(psutil.Error):
+            if any("ServeReplica:raysq" in part for part in process.cmdline()):
+                process.kill()
+                return
 
 
 def report(rows: dict[str, dict], options: argparse.Namespace) -> None:

@@ -1,6 +1,7 @@
 """Real processes on Ray Serve: the command with a replica that is killed under load, and the files for a cluster."""
 
 import collections
+import contextlib
 import json
 import os
 import signal
@@ -26,8 +27,12 @@ SECONDS = 300  # that a start may take on a busy machine
 
 def replicas(server: int) -> list[psutil.Process]:
     """The processes of Ray below the server that hold models."""
-    below = psutil.Process(server).children(recursive=True)
-    return [process for process in below if any("ServeReplica:raysq" in part for part in process.cmdline())]
+    found = []
+    for process in psutil.Process(server).children(recursive=True):
+        with contextlib.suppress(psutil.Error):  # it has ended meanwhile
+            if any("ServeReplica:raysq" in part for part in process.cmdline()):
+                found.append(process)
+    return found
 
 
 @pytest.fixture
