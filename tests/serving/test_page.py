@@ -37,12 +37,15 @@ def browser():
 
 @pytest.fixture
 def visit(browser):
-    """A function that opens the page of a server of its own; nothing may go to another host, or wrong unnoticed."""
-    contexts, servers, requested, faults = [], [], [], []
+    """A function that opens the page of a server; nothing may go to another host, or wrong unnoticed."""
+    contexts, servers, hosts, requested, faults = [], [], [], [], []
 
-    def visit(*runs: str, token: str | None = None, fragment: str = "", width: int = 1100, **options):
-        server = PageServer(runs, token)
+    def visit(
+        *runs: str, address: str = "", token: str | None = None, fragment: str = "", width: int = 1100, **options
+    ):
+        server = None if address else PageServer(runs, token)
         servers.append(server)
+        hosts.append(address or server.address)
         contexts.append(browser.new_context(viewport={"width": width, "height": 800}, **options))
         page = contexts[-1].new_page()
         page.set_default_timeout(8000)
@@ -50,7 +53,7 @@ def visit(browser):
         page.on("pageerror", lambda error: faults.append(str(error)))
         page.on("console", lambda message: faults.append(message.text) if "Policy" in message.text else None)
         page.server = server
-        page.goto(f"{server.address}{fragment}")
+        page.goto(f"{hosts[-1]}{fragment}")
         if not (token and "token=" not in fragment):
             expect(page.locator("#work")).to_be_visible()
         return page
@@ -58,9 +61,8 @@ def visit(browser):
     yield visit
     for context in contexts:
         context.close()
-    for server in servers:
+    for server in filter(None, servers):
         server.stop()
-    hosts = tuple(server.address for server in servers)
     assert requested and [url for url in requested if not url.startswith((*hosts, "blob:"))] == []
     assert faults == []
 
@@ -334,6 +336,37 @@ def test_the_token_comes_from_the_address_or_is_asked_for(visit):
     expect(page.locator("#token-error")).to_have_text("The token is empty.")
     page.keyboard.press("Escape")
     expect(page.locator("#about")).to_contain_text("the token is missing or wrong")
+
+
+def test_runs_of_every_problem_answer_their_examples(visit, every):
+    """The answers of models, and not canned ones, are what the page expects."""
+    page = visit(address=f"{every.address}/")
+    shown = {}
+    for run in every.runs:
+        page.select_option("#run", run)
+        modes = page.locator("#modes input").all()
+        for mode in modes if len(modes) > 1 else [None]:
+            if mode is not None:
+                mode.check()
+            page.click("#example")
+            expect(page.locator("#code, #error:not(:empty)").first).to_be_visible(timeout=60_000)
+            name = run if mode is None else f"{run} {mode.evaluate('e => e.labels[0].innerText')}"
+            assert page.locator("#error").text_content() == "", name
+            parts = ("ol.bars li", "path.observed", "path.forecast", "circle.forecast", "blockquote", "tbody tr", "dl")
+            shown[name] = {part for part in parts if page.locator(f"#result {part}").count()}
+            assert page.locator("#result").inner_text() or page.locator("#verdict").inner_text(), name
+    bars, table = {"ol.bars li"}, {"tbody tr"}
+    assert shown.pop("series") >= {"path.observed", "circle.forecast"} | table
+    assert shown == {
+        "reviews": bars,
+        "words Write": {"blockquote"},
+        "words Score a text": bars | {"dl"},
+        "pairs": set(),
+        "shapes": bars,
+        "table": bars,
+        "vectors Nearest words": bars,
+        "vectors Vector of a text": table | {"dl"},
+    }
 
 
 @pytest.mark.parametrize("token", [None, "it's"])
