@@ -4,12 +4,15 @@ import json
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from PIL import Image
 
 import raysq
 from raysq.cli import main
 from raysq.data.dataset import Dataset
+from raysq.distributed.executor import ThreadExecutor
+from raysq.distributed.ray_data import RayExecutor
 from raysq.errors import DataError, SourceError, UsageError
 from raysq.problems.arrays.problem import Tables
 from raysq.problems.images.problem import Images
@@ -225,6 +228,31 @@ def test_what_has_no_meaning_in_a_run_has_a_reason():
     dataset = prepare("pairs", frame())
     with pytest.raises(UsageError, match="has no setting 'val_selection': pairs have no classes to be stratified by"):
         resolve_config("pairs", "baseline", dataset, 0, {"val_selection": "stratified"})
+
+
+@pytest.mark.parametrize("task", ["classify", "images"])
+def test_ray_gives_the_same_rows(task, cluster, monkeypatch):
+    """Problems whose rows wait for a vocabulary, and those whose rows are written as they are read."""
+    executors = iter([ThreadExecutor(2), RayExecutor(2)])
+    monkeypatch.setattr("raysq.data.pipeline.choose_executor", lambda sizes, cpus: next(executors))
+    if task == "classify":
+        sources = {"source": frame(), "validation": frame(20, "v"), "settings": {**SETTINGS[task], "weight": "w"}}
+    else:
+        images, others = ({**pictures(rows, seed), "w": np.ones(rows)} for rows, seed in ((24, 0), (9, 1)))
+        sources = {"source": images, "validation": others, "settings": {"weight": "w"}}
+    contents = []
+    for _ in range(2):
+        dataset = raysq.prepare(task, **sources, fresh=True, quiet=True, shard_rows=16)
+        files = sorted(dataset.directory.glob("*.arrow"))
+        contents.append([pa.ipc.open_file(path.read_bytes()).read_all() for path in files])
+    assert contents[0] == contents[1] and len(contents[0]) > 1 and parts(dataset)[2] > 0
+
+
+def test_errors_do_not_name_the_file_of_a_frame():
+    with pytest.raises(DataError, match="^the frame has no column 'price'; --target names another"):
+        prepare("arrays", frame(), target="price")
+    with pytest.raises(DataError, match="^row 3 of the frame: column 'w' of --weight holds -1.0"):
+        prepare("classify", frame(w=[1.0, 1.0, -1.0] * 20), weight="w")
 
 
 def test_folders_have_no_columns(tmp_path):
