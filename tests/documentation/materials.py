@@ -152,6 +152,7 @@ def opinions(folder: Path) -> None:
 FILES: dict[str, Callable[[Path], None]] = {
     "README.md": of_readme,
     "docs/arrays.md": houses,
+    "docs/exporting.md": houses,
     "docs/forecasting.md": of_forecasting,
     "docs/images.md": pictures,
     "docs/language_modeling.md": books,

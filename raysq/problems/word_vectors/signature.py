@@ -40,7 +40,10 @@ class VectorSignature(Signature):
 
     def trace(self, ops: GraphOps, inputs: Mapping[str, Any], model: Any) -> dict[str, Any]:
         """Build the graph, which needs nothing of the model but its vectors."""
-        vectors = unit_rows(embedding_of(model.model, len(self._words))).copy()
+        import tensorflow as tf
+
+        with tf.init_scope():  # variables have no values while a function is traced
+            vectors = unit_rows(embedding_of(model.model, len(self._words)))
         vectors[0] = 0.0
         words, uncomposed = split_words(ops, inputs["text"], self._tokens)
         ids = ops.lookup(words, ["", *self._words[1:]], [-1, *range(1, len(self._words))], 0)

@@ -1,5 +1,6 @@
 """Runs on tables: models, metrics in the unit of the target, predictions, reports."""
 
+import keras
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv
@@ -274,3 +275,18 @@ def test_a_table_of_tensors_and_lists_is_trained_by_a_model_of_its_inputs(folder
     }
     predictions = Predictor(run).predict({name: values[:2] for name, values in source.items()})
     assert predictions.column_names == ["row", "label (m/s)", "probability", "p_high", "p_low"]
+
+
+def test_a_list_without_ids_has_the_mean_zero():
+    """Keras's average of a masked list divides by 0 there, after which all weights are NaN."""
+    lists = {"tags": ArraySpec((3,), "int32", categories=5)}
+    spec = InputSpec(shape=(), outputs=1, inputs=lists, targets_by_name={"price": ArraySpec((1,))})
+    ids = np.array([[0, 0, 0], [1, 4, 0], [3, 0, 0]], np.int32)
+    model = models.mlp(spec, embedding=2)
+    table = np.asarray(model.get_layer("embedding_tags").embeddings)
+    means = np.stack([np.zeros(2), (table[1] + table[4]) / 2, table[3]]).astype(np.float32)
+    hidden = next(layer for layer in model.layers if layer.name == "dense_1")
+    wanted = np.maximum(means @ np.asarray(hidden.kernel), 0)
+    found = keras.Model(model.input, hidden.output)(ids)
+    np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-6)
+    assert np.isfinite(models.linear(spec)(ids)).all()
