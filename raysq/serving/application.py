@@ -74,6 +74,9 @@ class Application:
     _page: dict[str, tuple[bytes, str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        import starlette.requests
+        import starlette.responses  # noqa: F401 - else the first request would wait for them
+
         self._by_name = {served.name: served for served in self.runs}
         self._page = _page_files()
 
