@@ -61,8 +61,12 @@ RUNS = [
     run("weather", "forecasting", "rows",
         {"kind": "forecast", "targets": ["T (degC)"], "quantiles": QUANTILES, "unit": "°C"}, ROWS,
         columns=[{"name": "time", "type": "time", "values": []}, *number("T (degC)")], rows=LOOKBACK),
+    run("shops", "forecasting", "rows", {"kind": "forecast", "targets": ["sold", "visits"]}, [{"day": "2024-01-01"}],
+        columns=[{"name": "day", "type": "time", "values": []}, *number("sold", "visits")]),
     run("penguins", "arrays", "rows", {"kind": "classes", "classes": ["Adelie", "Gentoo"], "targets": ["species"]},
         [{"island": "Biscoe", "bill": 39.1, "mass": 3750}], columns=[ISLANDS, *number("bill", "mass")]),
+    run("flats", "arrays", "rows", {"kind": "values", "targets": ["price", "kind"]}, [{"rooms": 2}],
+        columns=number("rooms")),
     run("houses", "arrays", "rows", {"kind": "values", "targets": ["price"], "unit": "EUR"},
         [{"rooms": 4, HOSTILE: 1}], columns=number("rooms", HOSTILE)),
     run("alice", "language_modeling", "prompt", {"kind": "text", "targets": ["next"]}, ["the queen"],
@@ -109,8 +113,29 @@ def forecast(inputs: list) -> tuple[list[dict], list[dict]]:
     return rows, [{"time": row["time"], "T (degC)": float(row["T (degC)"])} for row in inputs]
 
 
+def shops() -> dict:
+    """Return the forecasts of two shops, one day ahead, of rows that are observed and of one that is not."""
+    days = [str(datetime.date(2024, 1, 1) + datetime.timedelta(days=day)) for day in range(31)]
+    history, rows = [], []
+    for shop, level in (("north", 10), (HOSTILE, 500)):
+        history += [
+            {"shop": shop, "time": day, "sold": level + n % 7, "visits": None if n == 9 else 3.5 * level}
+            for n, day in enumerate(days[:-1])
+        ]
+        rows += [
+            {"shop": shop, "row": n, "time": days[n], "from": days[n - 1], "sold": level + 3.5, "visits": 4.0 * level}
+            for n in range(20, 31)
+        ]
+    return {"predictions": rows, "history": history}
+
+
 def predict(entry: dict, sent: bytes, kind: str) -> dict:
+    if entry["name"] == "shops":
+        return shops()
     inputs = inputs_of(sent, kind)
+    if entry["name"] == "flats":
+        share = {"kind": "loft", "kind_probability": 0.75, "kind_p_loft": 0.75, "kind_p_studio": 0.25}
+        return {"predictions": [{"row": row, "price": 1250.5, **share} for row in range(len(inputs))]}
     if entry["problem"] == "forecasting":
         if len(inputs) < LOOKBACK:
             raise HttpError(400, f"a forecast needs {LOOKBACK} rows of history, received {len(inputs)}")

@@ -75,7 +75,7 @@ def focused(page) -> str:
 
 
 def sideways(page) -> int:
-    return page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    return page.evaluate("Math.max(0, document.documentElement.scrollWidth - document.documentElement.clientWidth)")
 
 
 def example(page) -> None:
@@ -217,15 +217,40 @@ def test_a_forecast_is_drawn_beside_its_history(visit):
     assert "24 forecasts" in chart.get_attribute("aria-label")
     slider = page.get_by_label("Read the values of T (degC)")
     slider.press("ArrowLeft")
-    expect(page.locator("output")).to_have_text(
+    expect(page.locator(".readout")).to_have_text(
         re.compile(r"2021-01-01 22:00: forecast .+ °C, 10 % to 90 % .+ to .+ °C")
     )
     slider.press("Home")
-    expect(page.locator("output")).to_have_text(re.compile(r"2020-12-30 00:00: observed 2.46\d* °C"))
-    assert slider.get_attribute("aria-valuetext") == page.locator("output").text_content()
+    expect(page.locator(".readout")).to_have_text(re.compile(r"2020-12-30 00:00: observed 2.46\d* °C"))
+    assert slider.get_attribute("aria-valuetext") == page.locator(".readout").text_content()
     page.fill("textarea", "time,T (degC)\n2020-12-30,1.5")
     page.click("#send")
     expect(page.locator("#error")).to_have_text("a forecast needs 48 rows of history, received 1")
+
+
+def test_several_series_targets_and_columns_are_told_apart(visit):
+    page = visit("shops", "flats", "words")
+    example(page)
+    expect(page.locator("#verdict")).to_have_text("sold of north: 13.50 at 2024-01-31")
+    expect(page.locator("figcaption")).to_have_text(["sold", "visits"])
+    assert page.locator("svg.chart path.earlier").first.get_attribute("d").count("L") == 9
+    assert page.locator("svg.chart path.observed").count() == 3  # a missing value ends a line
+    expect(page.locator("tbody tr").first).to_contain_text("2024-01-31")
+    page.get_by_label("Series").select_option(label=HOSTILE)
+    page.get_by_label("Read the values of sold").focus()
+    expect(page.locator(".readout").first).to_have_text("2024-01-31: forecast 503.5")
+    assert page.locator("img").count() == 0 and sideways(page) == 0
+    page.select_option("#run", "flats")
+    example(page)
+    expect(page.locator("#verdict")).to_have_text(re.compile("price: 1,25[01], kind: loft . 75.0 %"))
+    expect(page.locator(".bars li")).to_have_text(["loft 75.0 %", "studio 25.0 %"])
+    page.select_option("#run", "words")
+    page.get_by_role("radio", name="Vector of a text").check()
+    example(page)
+    expect(page.locator(".table .note")).to_have_text("1 of 1 row, 16 of 68 columns shown")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download as csv").click()
+    assert Path(download.value.path()).read_text().startswith("row,nearest,known,v1,v2")
 
 
 def test_a_csv_file_gives_a_table_and_all_its_rows(visit, tmp_path):

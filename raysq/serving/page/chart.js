@@ -119,7 +119,7 @@ export const chart = (options) => {
   const { title, points, names, bands, bandName } = options;
   const write = alike(points.flatMap(valuesOf));
   const svg = drawing("svg", { class: "chart", role: "img", width: "100%" });
-  const said = element("output", { class: "readout note" }, "Point at the chart or move the slider to read values.");
+  const said = element("p", { class: "readout note" }, "Point at the chart or move the slider to read values.");
   const id = freshId("slider");
   const slider = element("input", { type: "range", id, min: 0, max: points.length - 1, value: points.length - 1, step: 1 });
   slider.setAttribute("aria-valuetext", readout(points.at(-1), options, write));
@@ -135,7 +135,7 @@ export const chart = (options) => {
     slider.setAttribute("aria-valuetext", said.textContent);
     render();
   };
-  slider.addEventListener("input", () => show(Number(slider.value)));
+  for (const event of ["focus", "input"]) slider.addEventListener(event, () => show(Number(slider.value)));
   const point = (event) => show(nearest(((event.clientX - svg.getBoundingClientRect().left) / svg.clientWidth) * svg.viewBox.baseVal.width));
   svg.addEventListener("pointermove", point);
   svg.addEventListener("pointerdown", point);
