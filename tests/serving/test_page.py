@@ -272,6 +272,10 @@ def test_a_csv_file_gives_a_table_and_all_its_rows(visit, tmp_path):
     assert saved[0] == "row,label,probability,p_neg,p_pos,remark" and len(saved) == 1201
     page.click("#clear")
     expect(page.locator("textarea")).to_be_visible()
+    page.set_input_files("input[type=file]", {"name": "a.txt", "mimeType": "text/plain", "buffer": b"one text"})
+    expect(page.locator("textarea")).to_have_value("one text")
+    page.set_input_files("input[type=file]", {"name": "a.png", "mimeType": "image/png", "buffer": b"\x89PNG"})
+    expect(page.locator("#error")).to_have_text("a.png is no text and no csv file")
     # Pasted rows are sent as they are.
     page.select_option("#run", "penguins")
     page.get_by_role("radio", name="Many rows").check()
@@ -426,7 +430,7 @@ def test_the_page_looks_like_the_reports():
     for mine, theirs in zip((light, dark), reports, strict=True):
         colors = dict(re.findall(r"--([\w-]+): (#\w+)", mine))
         assert len(colors) > 10
-        own = {"danger", "on-primary"}
+        own = {"danger", "edge", "on-primary"}
         assert {name: color for name, color in colors.items() if name not in own}.items() <= theirs.items()
 
 
