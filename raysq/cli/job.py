@@ -55,6 +55,7 @@ def search_job(
         "--source",
         help="Path or URL of raw data, or sample[:LENGTH]. Defaults to prepared data, or else to public data.",
     )
+    parser.add_argument("--validation", help="Raw data to validate on, as for --source.")
     parser.add_argument("--data", help="Name or directory of a prepared data set. Defaults to the task's newest.")
     parser.add_argument("--trials", type=int, default=trials, help="Number of trials.")
     parser.add_argument("--epochs", type=int, default=epochs, help="Maximum number of epochs of a trial.")
@@ -81,8 +82,8 @@ def search_job(
     from raysq.display.console import Console
 
     data = options.data
-    if options.source:
-        data = raysq.prepare(options.task, source=options.source, quiet=False).directory
+    if options.source or options.validation:
+        data = raysq.prepare(options.task, source=options.source, validation=options.validation, quiet=False).directory
     own = options.task == task
     experiment = raysq.tune(
         options.task,
