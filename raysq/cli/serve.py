@@ -58,6 +58,7 @@ def serve(options: argparse.Namespace) -> None:
             console.print(f"serving {', '.join(server.runs)} at {server.address}{fragment}", highlight=False)
 
         write_result(options, result, show)
+        options.stdout.flush()  # who reads it from a pipe must not wait for the end
         try:
             server.wait()
         except KeyboardInterrupt:

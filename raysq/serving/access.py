@@ -54,14 +54,19 @@ class Access:
         return cls(token or secrets.token_urlsafe(24), None)
 
     def check_site(self, headers: Mapping[str, str]) -> None:
-        """Raise `HttpError` for a request that a page of another site has sent."""
+        """Raise `HttpError` for a request that a page of another site has sent to a server on loopback.
+
+        Other servers ask for the token, which no other site has.
+        """
+        if self.hosts is None:
+            return
         host = headers.get("host", "")
-        if self.hosts is not None and _name(host) not in self.hosts:
+        if _name(host) not in self.hosts:
             raise HttpError(
                 421, f"the header Host is {host!r}, and this server answers on loopback only", "open it as localhost"
             )
         origin = headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc.lower() != host.lower():
+        if origin is not None and origin.partition("://")[2].lower() != host.lower():
             raise HttpError(403, f"requests of pages of another site are refused, received Origin {origin!r}")
 
     def check_token(self, headers: Mapping[str, str]) -> None:
