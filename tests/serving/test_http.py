@@ -133,7 +133,8 @@ def test_other_sites_are_kept_out(slow):
         assert answer.status_code == 421 and "loopback only" in error(answer), host
     for host in (f"localhost:{port}", f"127.0.0.1:{port}", f"[::1]:{port}", "LOCALHOST"):
         assert requests.get(f"{server.address}/runs", headers={"Host": host}).status_code == 200
-    for origin in ("http://evil.example", "null", f"http://127.0.0.1.evil.example:{port}", "http://127.0.0.1:1", "http://[::1", ""):
+    here = f"http://127.0.0.1.evil.example:{port}"
+    for origin in ("http://evil.example", "null", here, "http://127.0.0.1:1", "http://[::1", ""):
         answer = requests.post(f"{server.address}/predict", data="x", headers={"Origin": origin})
         assert answer.status_code == 403 and "another site" in error(answer)
     assert requests.get(f"{server.address}/runs", headers={"Origin": server.address}).status_code == 200
