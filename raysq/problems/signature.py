@@ -1,5 +1,6 @@
 """Signature of an exported model: its raw inputs and its outputs by name, and the graph between them."""
 
+import keyword
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -120,12 +121,14 @@ class Signature(Graph):
 def tensor_name(name: str, taken: Sequence[str]) -> str:
     """Return a column's name as that of a tensor, which is none of those taken: each run of other characters is `_`.
 
+    Words of Python's language get a prefix, since TensorFlow takes inputs as arguments by name.
+
     Example:
         >>> tensor_name("T (degC)", [])
         'T_degC'
     """
     name = re.sub(r"[^A-Za-z0-9]+", "_", name).strip("_") or "column"
-    name = f"column_{name}" if name[0].isdigit() else name
+    name = f"column_{name}" if name[0].isdigit() or keyword.iskeyword(name) or name == "self" else name
     number, free = 2, name
     while free in taken:
         free, number = f"{name}_{number}", number + 1

@@ -48,10 +48,6 @@ class TableSignature(Signature):
         self._problem = problem
         self._texts = texts
         self._columns = {column["name"]: column for column in problem.metadata.columns}
-        self._names: dict[str, str] = {}
-        for name in self._columns:
-            self._names[name] = tensor_name(name, list(self._names.values()))
-        self.inputs = [self._input_info(column) for column in problem.metadata.columns]
         self._targets: dict[str, list[TensorInfo]] = {}
         taken: list[str] = []
         several = len(problem.metadata.targets) > 1
@@ -68,6 +64,12 @@ class TableSignature(Signature):
             taken += [info.name for info in infos]
         remark = TensorInfo("remark", "string", 'what of the row no training row has, or ""')
         self.outputs = [*(info for infos in self._targets.values() for info in infos), *([remark] * texts)]
+        # No input has the name of an output: values of a graph of ONNX have one name each.
+        taken = [info.name for info in self.outputs]
+        self._names: dict[str, str] = {}
+        for name in self._columns:
+            self._names[name] = tensor_name(name, [*taken, *self._names.values()])
+        self.inputs = [self._input_info(column) for column in problem.metadata.columns]
 
     @property
     def _wide(self) -> str:

@@ -51,7 +51,7 @@ class WindowSignature(Signature):
         for target, deviation in zip(settings.targets, metadata.target_std, strict=True):
             self._targets[target] = [
                 TensorInfo(
-                    tensor_name(column, [info.name for info in self.outputs]),
+                    tensor_name(column, [info.name for info in (*self.inputs, *self.outputs)]),
                     dtype,
                     f"forecast of {about}",
                     (len(settings.ahead),),
