@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from documentation.blocks import blocks
 from PIL import Image
 
 from raysq.problems.forecasting import sample as series
@@ -116,6 +117,8 @@ def of_readme(folder: Path) -> None:
         make(folder)
     weather(folder / "weather.csv")
     weather(folder / "new.csv")
+    (script,) = (block.text for block in blocks("docs/first_hour.md") if block.file == "network.py")
+    (folder / "network.py").write_text(script)
 
 
 def of_forecasting(folder: Path) -> None:
