@@ -1,9 +1,9 @@
 """Ray Train's worker actor, which beats, runs jobs one after another, and imports TensorFlow while its group starts."""
 
 import importlib
+import pickle
 import queue
 import threading
-from collections.abc import Callable
 from typing import Any
 
 from ray.train.v2._internal.execution.worker_group import worker
@@ -12,8 +12,8 @@ from raysq import backend
 from raysq.training.backends import heartbeat
 from raysq.training.callbacks import Paused
 
-# Jobs of this process as (number, function, arguments), and the number of the last finished one.
-_jobs: "queue.SimpleQueue[tuple[int, Callable[[Any], None], Any]]" = queue.SimpleQueue()
+# Jobs of this process as (number, pickled function and arguments), and the number of the last finished one.
+_jobs: "queue.SimpleQueue[tuple[int, bytes]]" = queue.SimpleQueue()
 _finished = 0
 # Whether a pause was requested, and whether the job has ended with it. The process is ended then.
 _pause_requested = False
@@ -28,15 +28,14 @@ class RayTrainWorker(worker.RayTrainWorker):
         heartbeat.start()
         threading.Thread(target=_import_early, daemon=True).start()
 
-    def accept_job(self, number: int, function: Callable[[Any], None], arguments: Any) -> None:
+    def accept_job(self, number: int, job: bytes) -> None:
         """Queue a job for `serve`.
 
         Args:
             number: number of the job, above those of earlier jobs.
-            function: function that is called with `arguments` on every worker of the group.
-            arguments: its argument.
+            job: pickled pair of a function and the argument that it is called with on every worker of the group.
         """
-        _jobs.put((number, function, arguments))
+        _jobs.put((number, job))
 
     def pause(self) -> None:
         """Request that the group writes a checkpoint and ends the present job before it is finished."""
@@ -58,7 +57,8 @@ def serve(_: Any) -> None:
     """Run jobs until the group is stopped or paused. This is the group's training function."""
     global _finished, _is_paused
     while True:
-        number, function, arguments = _jobs.get()
+        number, job = _jobs.get()
+        function, arguments = pickle.loads(job)  # here, where an error ends the group
         try:
             function(arguments)
         except Paused:

@@ -210,9 +210,12 @@ class WorkerGroup:
 
 
 def _send(workers: list[Any], number: int, function: Callable[[Any], None], arguments: Any) -> None:
+    from ray import cloudpickle
+
+    job = cloudpickle.dumps((function, arguments))
     for worker in workers:
         # A lost worker is noticed by the controller, which starts the group again.
-        worker.accept_job.remote(number, function, arguments)
+        worker.accept_job.remote(number, job)
 
 
 _lock = threading.Lock()

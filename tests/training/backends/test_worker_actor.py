@@ -1,4 +1,4 @@
-"""Jobs of a worker: finished ones, and one that is paused."""
+"""Jobs of a worker: finished ones, one that is paused, and one that cannot be read."""
 
 import pytest
 
@@ -18,8 +18,16 @@ def test_a_paused_job_is_not_finished(monkeypatch):
         if action == "end":
             raise SystemExit
 
+    monkeypatch.setattr(worker_actor.pickle, "loads", lambda job: job)  # `seen` is of this process
     for number, action in enumerate(("finish", "pause", "end"), 1):
-        worker_actor._jobs.put((number, job, action))
+        worker_actor._jobs.put((number, (job, action)))
     with pytest.raises(SystemExit):
         worker_actor.serve({})
     assert seen == [("finish", 0, False), ("pause", 1, False), ("end", 1, True)]
+
+
+def test_a_job_that_a_worker_cannot_read_ends_its_group():
+    """In a method of the actor the error would be lost, and the driver would wait forever."""
+    worker_actor.RayTrainWorker.accept_job(None, 1, b"cabsent\nfunction\n.")  # a pickled name
+    with pytest.raises(ModuleNotFoundError, match="absent"):
+        worker_actor.serve({})
