@@ -1,5 +1,6 @@
 """Parts and weights that a source gives its rows: to train, to validate and to test on, and checks of them."""
 
+import hashlib
 from collections.abc import Sequence
 
 import numpy as np
@@ -139,6 +140,12 @@ def group_texts(values: pa.Array | pa.ChunkedArray) -> pa.Array:
         values = pa.array(texts, pa.large_string())
     texts = pc.utf8_trim_whitespace(values.cast(pa.large_string()).fill_null(""))
     return pc.if_else(pc.is_in(pc.utf8_lower(texts), pa.array(_MISSING, pa.large_string())), "", texts)
+
+
+def text_checksums(texts: Sequence[str]) -> np.ndarray:
+    """Return the checksum of each text: BLAKE2b with a digest of eight bytes, uint64."""
+    digests = [hashlib.blake2b(text.encode(), digest_size=8).digest() for text in texts]
+    return np.frombuffer(b"".join(digests), "<u8").astype(np.uint64)
 
 
 def _number(value: object) -> float | None:

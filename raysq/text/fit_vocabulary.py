@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 
 from raysq.data.columns import contiguous_array
 from raysq.data.partition_stats import ChunkRecord, PartitionStats, Slice, Stats
-from raysq.data.parts import divided_group, groups_in_parts, heaviest
+from raysq.data.parts import divided_group, groups_in_parts, heaviest, text_checksums
 from raysq.data.preprocessor import Chunk, Transform
 from raysq.data.readers.limits import Limits
 from raysq.errors import DataError
@@ -31,7 +31,11 @@ from raysq.text.vocabulary import tally
 SPLIT_NAMES = ("train", "test", "validation")  # indexed by the codes in the column `part`
 _NAMED = 5  # maximum documents named in statistics
 _LISTS = ("undecodable", "not_text", "dropped")  # entries of the statistics that list names of documents and files
-CONTENT = "content"  # column of the checksums of texts in rows that wait on disk, where keys are those of groups
+# Columns of rows that wait on disk, where keys are those of groups.
+CONTENT = "content"  # checksums of the texts
+GROUP = "group"  # checksums of the groups in 64 bits: two of many groups have one key
+WAITING = (CONTENT, GROUP)
+_UNGROUPED = np.uint32(0xFFFFFFFF)  # the last key, so that rows without a group, which may be many, are trained on
 _NO_BYTES = zlib.crc32(b"")
 _NUMBER = re.compile(r"[-+]?[0-9]+(\.[0-9]+)?")
 
@@ -93,7 +97,7 @@ def tokenize_chunk(settings: Corpus, table: pa.Table, read: Stats) -> Chunk:
     content, ungrouped = keys, 0
     if "group" in table.column_names:
         groups = contiguous_array(table.column("group"))
-        keys, ungrouped = text_keys(groups), pc.sum(pc.equal(groups, "")).as_py()
+        keys, ungrouped = group_keys(groups), pc.sum(pc.equal(groups, "")).as_py()
     parts = table.column("part").to_numpy()
     given = parts >= 0
     drawn = (keys < settings.test * 2.0**32).astype(np.int8)
@@ -119,7 +123,7 @@ def tokenize_chunk(settings: Corpus, table: pa.Table, read: Stats) -> Chunk:
         counts_of = [np.bincount(classes, minlength=len(names)).tolist() for classes in sides]
         rows = {"tokens": rows.pop("tokens"), "label": pa.array(label), **rows}
     if "group" in table.column_names:
-        rows[CONTENT] = pa.array(content)
+        rows |= {CONTENT: pa.array(content), GROUP: group_checksums(groups)}
     of_columns: Stats = {"ungrouped": ungrouped}
     if "weight" in table.column_names:
         rows["weight"] = table.column("weight")
@@ -197,8 +201,7 @@ class WordNumbers:
         tables = [self._labeled(part) for part in slices]
         lists = [contiguous_array(table.column("tokens")) for table in tables]
         table = pa.concat_tables(table.drop_columns("tokens") for table in tables)
-        if CONTENT in table.column_names:
-            table = table.drop_columns(CONTENT)
+        table = table.drop_columns([name for name in WAITING if name in table.column_names])
         return table.add_column(0, "tokens", number_words(self.scratch, slices, lists))
 
     def _labeled(self, part: Slice) -> pa.Table:
@@ -241,7 +244,7 @@ def _copies(chunks: list[ChunkRecord], number: Mapping[str, int] | None) -> Stat
 def check_groups(group: str, chunks: list[ChunkRecord]) -> None:
     """Raise DataError for a group that the source puts into two parts. Drawn parts divide none."""
     tables = [chunk.read() for chunk in chunks]
-    keys, parts = (np.concatenate([table.column(name).to_numpy() for table in tables]) for name in ("key", "part"))
+    keys, parts = (np.concatenate([table.column(name).to_numpy() for table in tables]) for name in (GROUP, "part"))
     rows = groups_in_parts(keys, parts)
     if rows is not None:
         raise divided_group(group, int(parts[rows[1]]), " and ".join(row_id(chunks, row) for row in rows))
@@ -300,6 +303,17 @@ def sort_classes(classes: Iterable[str]) -> list[str]:
 def text_keys(texts: pa.Array) -> np.ndarray:
     """Return the CRC-32 of each text, uint32."""
     return _keys(texts.buffers()[2], offsets_of(texts))
+
+
+def group_keys(groups: pa.Array) -> np.ndarray:
+    """Return the key of each group, uint32. "" stands for none."""
+    return np.where(pc.equal(groups, "").to_numpy(zero_copy_only=False), _UNGROUPED, text_keys(groups))
+
+
+def group_checksums(groups: pa.Array) -> pa.Array:
+    """Return the checksum of each group in 64 bits, which tells groups of one key apart."""
+    encoded = groups.dictionary_encode()
+    return pa.array(text_checksums(encoded.dictionary.to_pylist())[encoded.indices.to_numpy()])
 
 
 def _keys(data: pa.Buffer | None, offsets: np.ndarray) -> np.ndarray:

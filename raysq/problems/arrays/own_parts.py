@@ -15,6 +15,7 @@ from raysq.data.parts import (
     heaviest,
     refuse_second_validation,
     require_weight,
+    text_checksums,
 )
 from raysq.problems.arrays.cells import numbers_of
 from raysq.problems.arrays.encode import part_of_rows, row_checksums
@@ -60,7 +61,7 @@ def check_rows(
         if "validates" not in record.stats:
             own += int((part == VALIDATION).sum())
         if group is not None:
-            groups.append(row_checksums([arrays[group]]))
+            groups.append(_group_checksums(arrays[group]))
             values.append(arrays[group])
         if weight is not None:
             weighs = max(weighs, heaviest(numbers_of(contiguous_array(rows.column(weight))), parts[-1]))
@@ -80,6 +81,14 @@ def check_rows(
             raise divided_group(group, int(part[divided[1]]), f"those of {_value(values, divided[1])!r}")
     key = np.concatenate(keys)
     return int(np.isin(key[part != TRAIN], key[part == TRAIN]).sum())
+
+
+def _group_checksums(array: pa.Array) -> np.ndarray:
+    """Return a checksum of each cell in 64 bits. Those of `row_checksums` have 32 of a text."""
+    if not pa.types.is_dictionary(array.type):
+        return row_checksums([array])
+    checksums = text_checksums(["", *array.dictionary.to_pylist()])
+    return np.asarray(checksums[array.indices.fill_null(-1).to_numpy(zero_copy_only=False) + 1])
 
 
 def _texts(array: pa.Array) -> set[str]:

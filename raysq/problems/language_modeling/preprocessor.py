@@ -21,7 +21,7 @@ from raysq.text.documents import (
     count_noun,
     describe_damage,
 )
-from raysq.text.fit_vocabulary import text_keys
+from raysq.text.fit_vocabulary import group_keys
 from raysq.text.readers import DocumentFormat, DocumentPartition
 from raysq.text.readers import text as plain
 from raysq.text.tokenizer import FILTERS
@@ -53,7 +53,15 @@ class _Units(Documents):
     def format(self) -> DocumentFormat:
         """Format of the documents in the raw files."""
         whole = self.unit == "document"
-        return DocumentFormat(self.text, None, self.headers, labels=False, one_document=whole, **self.csv_settings())
+        return DocumentFormat(
+            self.text,
+            None,
+            self.headers,
+            labels=False,
+            one_document=whole,
+            parts=self.parts,
+            **self.csv_settings(),
+        )
 
 
 @dataclass(frozen=True)
@@ -107,7 +115,7 @@ class LanguageModelingPreprocessor(_Units, DocumentPreprocessor):
             text = contiguous_array(units.column("text"))
             keys = drawn_by = segment.keys(text)
             if "group" in units.column_names:
-                drawn_by = text_keys(contiguous_array(units.column("group")))
+                drawn_by = group_keys(contiguous_array(units.column("group")))
             given = units.column("part").to_numpy()
             part = np.where(given >= 0, given, drawn_by < self.test * 2.0**32).astype(np.int8)
             unit_stats["given"] = int((given >= 0).sum())

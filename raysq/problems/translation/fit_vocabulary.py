@@ -17,7 +17,7 @@ from raysq.data.columns import contiguous_array
 from raysq.data.partition_stats import ChunkRecord, PartitionStats, Slice, Stats
 from raysq.data.parts import heaviest
 from raysq.data.preprocessor import Chunk, Transform
-from raysq.text.fit_vocabulary import CONTENT, check_groups, text_keys
+from raysq.text.fit_vocabulary import CONTENT, GROUP, WAITING, check_groups, group_checksums, group_keys
 from raysq.text.scratch import VocabularyFit, number_words, words_table
 from raysq.text.vocabulary import tally
 
@@ -53,7 +53,7 @@ def tokenize_chunk(preprocessor: "TranslationPreprocessor", table: pa.Table, sta
     of_columns, stored = Stats(), {}
     if "group" in table.column_names:
         groups = table.column("group").filter(pa.array(complete)).combine_chunks()
-        keys, stored[CONTENT] = text_keys(groups), pa.array(content)
+        keys, stored = group_keys(groups), {CONTENT: pa.array(content), GROUP: group_checksums(groups)}
         of_columns["ungrouped"] = pc.sum(pc.equal(groups, "")).as_py() or 0
     assigned = table.column("part").to_numpy()[complete]
     drawn = (keys < preprocessor.test * 2.0**32).astype(np.int8)
@@ -130,7 +130,7 @@ class PairWordNumbers:
     def __call__(self, slices: list[Slice]) -> pa.Table:
         tables = [part.read() for part in slices]
         names = [f"{side}_tokens" for side in SIDES]
-        dropped = [*names, *(name for name in tables[0].column_names if name == CONTENT)]
+        dropped = [*names, *(name for name in tables[0].column_names if name in WAITING)]
         rows = pa.concat_tables(table.drop_columns(dropped) for table in tables)
         for position, (side, name) in enumerate(zip(SIDES, names, strict=True)):
             lists = [contiguous_array(table.column(name)) for table in tables]

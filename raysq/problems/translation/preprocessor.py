@@ -295,7 +295,7 @@ class TranslationPredictionPreprocessor(CsvFormat, Preprocessor):
     @property
     def document_format(self) -> DocumentFormat:
         """Settings for reading tables."""
-        return DocumentFormat(self.source, None, labels=False, **self.csv_settings())
+        return DocumentFormat(self.source, None, labels=False, parts=False, **self.csv_settings())
 
     def infer(self, files: list[Path]) -> "tuple[TranslationPredictionPreprocessor, list[str]]":
         """Infer the column and the delimiter from the files.

@@ -1,6 +1,6 @@
 """Text, label and split columns of a file, and rows of them as documents."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,9 +12,10 @@ from raysq.config import join_names, nearest_name
 from raysq.data.partition_stats import Stats
 from raysq.data.parts import PARTS, row_weights
 from raysq.data.readers.csv.sniff import column_by_number
+from raysq.data.readers.json_lines import names_of
 from raysq.errors import DataError
 from raysq.text.readers.format import DocumentFormat, DocumentPartition, TextColumns
-from raysq.text.readers.sniff import Head, head, nameless
+from raysq.text.readers.sniff import Head, family, head, nameless
 from raysq.text.readers.tables import as_labels, as_parts, numbered, table
 
 TEXT = ("text", "review", "content", "body", "sentence", "message", "post", "comment", "document", "tweet")
@@ -33,7 +34,14 @@ class Read:
 
 def columns_of(path: Path, format: DocumentFormat) -> TextColumns:
     """Return the columns of a file, as specified or inferred."""
-    return select_columns(path.name, head(path, format), format)
+    columns = head(path, format)
+    named = (format.text, format.label, format.split_column, format.weight, format.group)
+    if family(path) == "jsonl" and any(name and column_named(name, list(columns)) not in columns for name in named):
+        rows = len(next(iter(columns.values())))  # a column may begin further below
+        names = names_of(path, format)
+        wanted = [column_named(name, names) for name in named if name]
+        columns |= {name: [None] * rows for name in names if name in wanted and name not in columns}
+    return select_columns(path.name, columns, format)
 
 
 def select_columns(name: str, head: Head, format: DocumentFormat) -> TextColumns:
@@ -69,9 +77,8 @@ def select_columns(name: str, head: Head, format: DocumentFormat) -> TextColumns
                 f"{name} has no column of text; it has {join_names(list(head))}", hint="--text NAME names one"
             )
         text = max(left, key=lambda column: _mean_length(head[column]))
-    part = split or next(
-        (column for column in head if column not in (text, label, *others) and _part_of(head, column)), None
-    )
+    candidates = [column for column in head if column not in (text, label, *others)] if format.parts else []
+    part = split or next((column for column in candidates if _part_of(head, column)), None)
     if label is None and format.labels:
         label = _few_values(name, head, (text, part, *others))
         if label in head[label]:  # a column name that is also a value shows that the file has no header
@@ -130,11 +137,28 @@ def _mean_length(values: Sequence[Any]) -> float:
 
 
 def _part_of(head: Head, column: str) -> str | None:
-    """Return the column if all its values name splits, else None."""
-    if column.lower().strip() not in PART or not head[column]:
-        return None
-    names_only = all(isinstance(value, str) and value.strip().lower() in PARTS for value in head[column])
-    return column if names_only else None
+    """Return the column if it has values and all name splits, else None. Missing ones are errors of their rows."""
+    present = [value for value in head[column] if value is not None]
+    return column if column.lower().strip() in PART and present and all(map(_is_part, present)) else None
+
+
+def _is_part(value: Any) -> bool:
+    return isinstance(value, str) and value.strip().lower() in PARTS
+
+
+def names_parts(columns: TextColumns) -> bool:
+    """Return whether a column, or a field of a nested one, has a usual name of columns that assign rows to splits."""
+    return any(name.lower().strip().rpartition(".")[2] in PART for name in columns.names)
+
+
+def refuse_late_parts(row: Mapping[str, Any], where: str) -> None:
+    """Raise DataError if a row says its split in a column that the first rows of its file lack."""
+    for name, value in row.items():
+        if name.lower().strip() in PART and _is_part(value):
+            raise DataError(
+                f"{where}: column {name!r} says {value!r}, and the first rows have no such column",
+                hint="say train, val or test in each row, or rename the column if it says something else",
+            )
 
 
 def _few_values(name: str, head: Head, excluded: Sequence[str | None]) -> str:

@@ -33,6 +33,7 @@ class DocumentFormat(CsvFormat):
             is kept whole.
         labels: whether documents must have labels. If false, as for predictions, a file or folder may lack them.
         one_document: whether a plain text file is one document. By default each paragraph is one.
+        parts: whether a column that assigns rows to splits is looked for. Predictions do without.
         split_column: name of the column that assigns rows to splits. Inferred when None.
         weight: name of the column of weights, or None.
         group: name of the column of groups, or None.
@@ -46,6 +47,7 @@ class DocumentFormat(CsvFormat):
     headers: Literal["keep", "drop"] = "keep"
     labels: bool = True
     one_document: bool = False
+    parts: bool = True
     split_column: str | None = None
     weight: str | None = None
     group: str | None = None

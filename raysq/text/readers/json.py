@@ -1,6 +1,7 @@
 """Documents in JSON files: one object per line (JSONL), or a list of objects."""
 
 import contextlib
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -18,13 +19,14 @@ from raysq.data.readers.lines import line_ends
 from raysq.data.readers.streams import is_utf8
 from raysq.data.readers.unpack import packing
 from raysq.errors import DataError
-from raysq.text.readers.columns import Read, columns_of, documents
+from raysq.text.readers.columns import PART, Read, columns_of, documents, names_parts, refuse_late_parts
 from raysq.text.readers.format import RANGE, DocumentFormat, DocumentPartition, TextColumns
 from raysq.text.readers.sniff import unnested
 from raysq.text.readers.tables import BOM
 
 _MOST = 1 << 17  # maximum rows of a table, for short documents
 _PARSED = 1 << 20  # bytes parsed at a time; raised to the longest line
+_SPLIT = re.compile(rb'"\s*(?:%b)\s*"\s*:' % "|".join(PART).encode(), re.IGNORECASE)
 _LABELS = (pa.string(), pa.int64(), pa.bool_(), pa.float64())
 
 
@@ -57,6 +59,8 @@ def read(partition: DocumentPartition, format: DocumentFormat) -> Iterator[tuple
             if line == 0:
                 block = block.removeprefix(BOM)
             ends = line_ends(block)
+            if format.parts and partition.columns.part is None and not names_parts(partition.columns):
+                _check_parts(block, partition, encoding, line)
             plain = is_utf8(encoding) and not (partition.columns.weight or partition.columns.group)
             parsed = _parse_with_arrow(block, ends, partition.columns, line) if plain else None
             reads = [parsed] if parsed is not None else _parse_lines(block, partition, encoding, line)
@@ -76,8 +80,32 @@ def read_list(partition: DocumentPartition, format: DocumentFormat) -> Iterator[
     data = streams.read_all(Path(partition.path), format, format.encoding)
     text = data.decode(streams.given(format.encoding), errors="surrogateescape")
     del data
-    for rows in _collected(enumerate(items(partition.name, text), 1), partition, "item"):
+    assert partition.columns is not None
+    rows_of = enumerate(items(partition.name, text), 1)
+    if format.parts and partition.columns.part is None and not names_parts(partition.columns):
+        rows_of = _checked(rows_of, partition)
+    for rows in _collected(rows_of, partition, "item"):
         yield documents(rows, partition, replace(format, encoding="utf-8"))
+
+
+def _check_parts(block: bytes, partition: DocumentPartition, encoding: str, line: int) -> None:
+    """Raise DataError if whole lines say splits in a column that the first rows of the file lack."""
+    for match in _SPLIT.finditer(block):
+        begin = block.rfind(b"\n", 0, match.start()) + 1
+        end = block.find(b"\n", begin)
+        number = line + block.count(b"\n", 0, begin) + 1
+        row = parsed_object(partition.name, number, block[begin : end if end >= 0 else None], encoding)
+        refuse_late_parts(row, f"{partition.name}:{number}")
+        return  # the column says something else, and later lines are alike
+
+
+def _checked(
+    rows: Iterable[tuple[int, dict[str, Any]]], partition: DocumentPartition
+) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield the same objects, of which none says its split in a column that the first ones lack."""
+    for number, row in rows:
+        refuse_late_parts(row, f"{partition.name}:{number}")
+        yield number, row
 
 
 def _parse_with_arrow(block: bytes, ends: np.ndarray, columns: TextColumns, line: int) -> Read | None:

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from raysq.data.partition_stats import Stats
-from raysq.data.parts import heaviest
+from raysq.data.parts import heaviest, text_checksums
 from raysq.errors import DataError
 from raysq.problems.images import duplicates
 from raysq.problems.images.readers.decode import convert, decode
@@ -180,12 +180,6 @@ class Rows:
         self._parts += [part] * len(ids)
         self._ids += ids
         self._bytes += pixels.nbytes
-
-
-def text_checksums(texts: Sequence[str]) -> np.ndarray:
-    """Return the checksum of each text, uint64 as from `checksums`."""
-    digests = [hashlib.blake2b(text.encode(), digest_size=8).digest() for text in texts]
-    return np.frombuffer(b"".join(digests), "<u8").astype(np.uint64)
 
 
 def checksums(flat: np.ndarray) -> np.ndarray:
