@@ -40,7 +40,7 @@ class Documents(CsvFormat, Preprocessor):
     text: str | None = None
     headers: Literal["keep", "drop"] = "keep"
 
-    parts: ClassVar[bool] = True  # whether rows are assigned to splits
+    has_parts: ClassVar[bool] = True  # whether rows are assigned to splits
     version: ClassVar[int] = 2
     suffixes: ClassVar[tuple[str, ...]] = SUFFIXES
     trees: ClassVar[bool] = True
@@ -50,7 +50,7 @@ class Documents(CsvFormat, Preprocessor):
     @property
     def format(self) -> DocumentFormat:
         """Settings for reading the documents."""
-        return DocumentFormat(self.text, None, self.headers, labels=False, parts=self.parts, **self.csv_settings())
+        return DocumentFormat(self.text, None, self.headers, labels=False, parts=self.has_parts, **self.csv_settings())
 
     def infer(self, files: list[Path]) -> tuple[Self, list[str]]:
         """Infer the columns and the csv format from the files.
@@ -192,7 +192,7 @@ class DocumentPreprocessor(Documents, Tokens):
 class DocumentPredictionPreprocessor(Documents):
     """Preprocessor of raw documents for predictions, read like the training data, without labels or vocabulary."""
 
-    parts: ClassVar[bool] = False
+    has_parts: ClassVar[bool] = False
 
     def infer(self, files: list[Path]) -> tuple[Self, list[str]]:
         """Infer the columns from the files, and the delimiter if it is not that of the run's files."""

@@ -59,7 +59,7 @@ class _Units(Documents):
             self.headers,
             labels=False,
             one_document=whole,
-            parts=self.parts,
+            parts=self.has_parts,
             **self.csv_settings(),
         )
 

@@ -81,7 +81,7 @@ def read_list(partition: DocumentPartition, format: DocumentFormat) -> Iterator[
     text = data.decode(streams.given(format.encoding), errors="surrogateescape")
     del data
     assert partition.columns is not None
-    rows_of = enumerate(items(partition.name, text), 1)
+    rows_of: Iterable[tuple[int, dict[str, Any]]] = enumerate(items(partition.name, text), 1)
     if format.parts and partition.columns.part is None and not names_parts(partition.columns):
         rows_of = _checked(rows_of, partition)
     for rows in _collected(rows_of, partition, "item"):
