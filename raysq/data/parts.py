@@ -1,7 +1,9 @@
 """Parts and weights that a source gives its rows: to train, to validate and to test on, and checks of them."""
 
 import hashlib
-from collections.abc import Sequence
+import re
+from collections.abc import Collection, Sequence
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -20,8 +22,20 @@ PARTS = {  # what files, folders and columns call the parts
     "valid": VALIDATION,
     "validation": VALIDATION,
 }
+PART = ("split", "part")  # usual names of columns that say the parts
 NAMES = {TRAIN: "train", TEST: "test", VALIDATION: "validation"}
 _MISSING = ("", "na", "n/a", "nan", "null", "none")
+
+
+def parts_by_name(files: Sequence[Path]) -> list[int]:
+    """Return the part of each file if there are several and all names start with one; else -1 for each."""
+    codes = [PARTS.get(re.split(r"[-_.]", path.name.lower(), maxsplit=1)[0], UNKNOWN) for path in files]
+    return codes if len(files) > 1 and UNKNOWN not in codes else [UNKNOWN] * len(files)
+
+
+def says_parts(column: str, values: Collection[str]) -> bool:
+    """Return whether a column has a usual name of columns that say the parts, and values that are parts."""
+    return column.lower().strip() in PART and bool(values) and all(text.strip().lower() in PARTS for text in values)
 
 
 def validation_parts(parts: np.ndarray, name: str) -> np.ndarray:

@@ -33,7 +33,7 @@ from raysq.data.partition_stats import (
 )
 from raysq.data.preprocessor import Partition, Preprocessor, Transform, ValidationPartition, partition_bytes
 from raysq.data.progress import progress
-from raysq.data.sources import ResolvedSource, same_data
+from raysq.data.sources import ResolvedSource, of_validation, same_data
 from raysq.distributed.executor import Executor, Halt, choose_executor
 from raysq.errors import DataError, ResourceError, SourceError, UsageError
 from raysq.storage.atomic import replace_directory, sync
@@ -84,7 +84,8 @@ def build(
     shard_rows = rows_of_shard(preprocessor, shard_rows)
     partitions = preprocessor.partition(source.files)
     if source.validation is not None:
-        partitions += [ValidationPartition(part) for part in preprocessor.partition(source.validation.files)]
+        with of_validation():
+            partitions += [ValidationPartition(part) for part in preprocessor.partition(source.validation.files)]
     executor = choose_executor([partition_bytes(partition) for partition in partitions], cpus)
     staging = folder / f"{UNFINISHED}{os.getpid()}"
     shutil.rmtree(staging, ignore_errors=True)

@@ -6,7 +6,7 @@ import hashlib
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -27,6 +27,7 @@ _TYPED = (".parquet", ".feather", ".arrow", ".xlsx")
 _BESIDE = (".feather", ".arrow", ".xlsx")  # left out where a folder has files of other sorts
 TABULAR = (*with_compressions(".csv", ".tsv", ".jsonl", ".ndjson"), ".zip", *_TYPED)
 SAMPLE = "sample"
+_VALIDATION = "--validation: "  # before errors of the source that validates
 _SHOWN = 20  # suffixes listed in an error
 _FEW = 4  # suffixes listed in a message
 
@@ -101,6 +102,23 @@ class ResolvedSource:
         return replace(self, validation=validation)
 
 
+@contextlib.contextmanager
+def of_validation() -> Iterator[None]:
+    """State in errors that they are of the source that validates."""
+    try:
+        yield
+    except RaysqError as error:
+        if not error.message.startswith(_VALIDATION):
+            error.message = f"{_VALIDATION}{error.message}"
+        hint = error.hint
+        if hint is not None and hint.startswith("--set"):  # which would act on the source to train on too
+            hint = "bring it to the form of the source: both are read with the same settings"
+        if hint is not None:
+            hint = hint.replace("--source takes sample[:LENGTH], ", "it takes ").replace("--source", "--validation")
+        error.hint = hint
+        raise
+
+
 def same_data(name: str) -> DataError:
     """Return the error for a file that is to train on and to validate on."""
     return DataError(
@@ -154,6 +172,8 @@ def resolve(
     if not isinstance(source, (str, Path)):
         raise UsageError(f"source takes a path, a URL, {frames.TAKEN}, received {type(source).__name__}")
     text = str(source)
+    if not text.strip():
+        raise UsageError("the name of the source is empty", hint="--source takes a path or a URL, such as ./data.csv")
     if isinstance(source, str) and (text == SAMPLE or text.startswith(SAMPLE + ":")):
         if sample is None:
             raise UsageError("this problem has no built-in sample", hint="give --source PATH or --source URL")

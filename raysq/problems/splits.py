@@ -153,6 +153,8 @@ def _stratified(
         count = round(share * len(members))
         if 0 < count < len(members):
             count = int(np.searchsorted(of_class, of_class[count - 1], side="right"))  # equal rows stay together
+        if count == len(members):  # the last ones, equal to each other, train
+            count = int(np.searchsorted(of_class, of_class[-1], side="left"))
         validating.append(members[:count])
         train.append(members[count:])
     training, chosen = np.concatenate(train), np.concatenate(validating)

@@ -98,7 +98,7 @@ def _prepared(
     preprocessor, messages = preprocessor.infer(resolved.files)
     messages = [*messages, *resolved.messages]
     if resolved.validation is not None:
-        with _of_validation():
+        with sources.of_validation():
             preprocessor, lines = preprocessor.with_validation(resolved.validation.files, given.keys())
         messages += [f"validates on {resolved.validation.label}", *lines, *resolved.validation.messages]
     shard_rows = rows_of_shard(preprocessor, shard_rows)
@@ -164,20 +164,8 @@ def _resolved(
         raise UsageError(
             f"--validation takes no sample, received {validation!r}: give a file, or ./sample for its path"
         )
-    with _of_validation():
+    with sources.of_validation():
         return resolved, resolve(validation)
-
-
-@contextlib.contextmanager
-def _of_validation() -> Iterator[None]:
-    """State in errors that they are of the source that validates."""
-    try:
-        yield
-    except RaysqError as error:
-        error.message = f"--validation: {error.message}"
-        error.hint = None if error.hint is None else error.hint.replace("--source takes sample[:LENGTH], ", "it takes ")
-        error.hint = None if error.hint is None else error.hint.replace("--source", "--validation")
-        raise
 
 
 @contextlib.contextmanager

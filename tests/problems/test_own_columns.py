@@ -8,8 +8,11 @@ import pyarrow as pa
 import pytest
 from problems.test_own_parts import frame, parts, prepare
 
-from raysq.errors import DataError
+import raysq
+from raysq.errors import DataError, UsageError
+from raysq.problems.arrays.problem import Tables
 from raysq.problems.text_classification.preprocessor import TextClassificationPreprocessor
+from raysq.problems.text_classification.problem import TextClassification
 from raysq.text.documents import DocumentPredictionPreprocessor
 from raysq.text.fit_vocabulary import group_keys
 
@@ -77,3 +80,62 @@ def test_two_groups_with_one_key_are_told_apart(task):
     assert parts(prepare(task, table, group="who", split_column="fold")) == [60, 20, 0]
     with pytest.raises(DataError, match="rows with the same who are to train on and of the test part"):
         prepare(task, table.assign(who=first), group="who", split_column="fold")
+
+
+def test_a_column_of_parts_that_is_not_named_is_told():
+    dataset = prepare("arrays", frame(part=["train", "val"] * 30), inputs=())
+    lines = Tables.Preprocessor().describe(dataset.manifest.report)
+    assert "column 'part' says train, val or test, and rows are not split by it (--split-column part does)" in lines
+    named = prepare("arrays", frame(part=["train", "val"] * 30), inputs=(), split_column="part")
+    assert parts(named) == [30, 0, 30] and "unsplit" not in named.manifest.report
+    table = series(60, "1h").assign(split=["train", "val"] * 30)
+    messages = raysq.prepare("forecast", table, quiet=True).manifest.preparation["messages"]
+    assert any("split holds text (train, val); --split-column split splits the rows by it" in line for line in messages)
+
+
+def test_files_of_series_that_are_called_as_parts_are_told(tmp_path):
+    for name in ("train", "val"):
+        series(40, "1h", f"2020-0{1 + (name == 'val')}-01").to_csv(tmp_path / f"{name}.csv", index=False)
+    messages = raysq.prepare("forecast", tmp_path, quiet=True).manifest.preparation["messages"]
+    assert any("rows are split in time all the same: --validation FILE" in line for line in messages)
+
+
+def series(rows, step, begin="2020-01-01"):
+    time = pd.date_range(begin, periods=rows, freq=step)
+    return pd.DataFrame({"time": time, "load": np.sin(np.arange(rows) / 3)})
+
+
+def test_rows_to_validate_on_have_the_steps_of_those_to_train_on():
+    settings = {"targets": "load", "lookback": 6, "horizon": 1}
+    with pytest.raises(DataError, match="rows of the validation part come every 10min, and those to train on every 1h"):
+        raysq.prepare("forecast", series(60, "1h"), validation=series(60, "10min", "2021"), settings=settings)
+    assert (
+        raysq.prepare("forecast", series(60, "1h"), validation=series(30, "1h", "2021"), settings=settings).rows == 90
+    )
+
+
+@pytest.mark.parametrize("task", ["classify", "arrays", "text", "pairs"])
+def test_errors_of_a_validation_say_so_and_advise_nothing_that_breaks_the_source(task, tmp_path):
+    frame(20, "v").to_csv(tmp_path / "v.csv", sep=";", index=False)
+    message = "^--validation: v.csv, line 1 has no ',' between its cells; bring it to the form of the source"
+    with pytest.raises(DataError, match=message):
+        prepare(task, frame(), tmp_path / "v.csv")
+    with pytest.raises(UsageError, match="^--validation: the name of the source is empty; --validation takes a path"):
+        prepare(task, frame(), "")
+    with pytest.raises(UsageError, match="^the name of the source is empty; --source takes a path"):
+        prepare(task, " ")
+
+
+def test_stratified_validation_leaves_a_row_of_each_class_to_train_on():
+    label = ["rare", *["a", "b"] * 25, *["same"] * 9]
+    number = [*np.arange(51) / 7, *[99.0] * 9]
+    text = [*frame(51)["text"], *["one text"] * 9]
+    for task in ("classify", "arrays"):
+        dataset = prepare(task, frame(label=label, number=number, text=text), test=0)
+        problem = (Tables if task == "arrays" else TextClassification).from_dataset(
+            dataset, {"val": "0.8", "val_selection": "stratified"}
+        )
+        splits = problem.splits(dataset)
+        labels = np.array(label)
+        assert set(labels[splits["train"].rows]) == {"rare", "a", "b", "same"}
+        assert set(labels[splits["val"].rows]) == {"a", "b"}

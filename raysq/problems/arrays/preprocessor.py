@@ -1,6 +1,7 @@
 """Preprocessors of tables: the rows of files, or of objects in Python, as typed columns."""
 
 import re
+import shlex
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from raysq.config import Range, check_ranges, join_names, nearest_name
 from raysq.data.columns import contiguous_array
 from raysq.data.messages import Message
 from raysq.data.partition_stats import ChunkRecord, PartitionStats, Stats
-from raysq.data.parts import PARTS, VALIDATION, refuse_second_validation, validation_parts
+from raysq.data.parts import PARTS, VALIDATION, refuse_second_validation, says_parts, validation_parts
 from raysq.data.preprocessor import Chunk, Preprocessor, Transform, ValidationPartition
 from raysq.data.readers import tables
 from raysq.data.readers.csv.format import CsvFormat
@@ -246,6 +247,9 @@ class TablePreprocessor(TableFormat):
         summary = {"columns": roles.columns, "left_out": roles.left_out, "parts": "given" if given else "drawn"}
         if ungrouped:
             summary["ungrouped"] = ungrouped
+        unsplit = [] if self.split_column else [name for name, texts in values.items() if says_parts(name, texts)]
+        if unsplit:
+            summary["unsplit"] = unsplit[0]
         if given or len(own) < len(records):
             copies = check_rows(records, roles.columns, self.split_column, self.group, self.weight)
             if copies:
@@ -302,7 +306,7 @@ class TablePreprocessor(TableFormat):
         """Return the report.
 
         It has `columns`, `left_out`, `parts` ("given" or "drawn"), `test`, the number of `empty` rows and, if there are
-        any, of `ungrouped` ones.
+        any, of `ungrouped` ones, and `unsplit`, a column of parts that is taken as another column.
         """
         return dict(summary or {})
 
@@ -319,6 +323,10 @@ class TablePreprocessor(TableFormat):
             lines.append(Message(share if report["test"] else "no test part", "--test SHARE"))
         else:
             lines.append("rows to train, validate and test on are those that the source says")
+        if report.get("unsplit"):
+            name = report["unsplit"]
+            message = f"column {name!r} says train, val or test, and rows are not split by it"
+            lines.append(Message(message, f"--split-column {shlex.quote(name)} does"))
         if report.get("leaked"):
             lines.append(
                 f"{report['leaked']:,} rows of the test or validation part have the same inputs as one to train on: "

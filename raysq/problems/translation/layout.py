@@ -9,13 +9,14 @@ from typing import Literal
 from raysq.config import nearest_name
 from raysq.data.filetree import describe_ignored
 from raysq.data.messages import Message
+from raysq.data.parts import PART
 from raysq.data.readers.csv.format import CsvFormat
 from raysq.data.readers.table_files import TYPED
 from raysq.data.readers.unpack import with_compressions
 from raysq.errors import DataError
 from raysq.problems.translation.lines import first_lines
 from raysq.text.readers import DocumentFormat
-from raysq.text.readers.columns import PART, column_named, usual
+from raysq.text.readers.columns import column_named, usual
 from raysq.text.readers.sniff import head, sniffed
 
 TABLES = (*with_compressions(".csv", ".tsv", ".jsonl", ".ndjson", ".json"), *TYPED)

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from raysq.config import join_names, nearest_name
 from raysq.data.partition_stats import Stats
-from raysq.data.parts import PARTS, row_weights
+from raysq.data.parts import PART, PARTS, row_weights
 from raysq.data.readers.csv.sniff import column_by_number
 from raysq.data.readers.json_lines import names_of
 from raysq.errors import DataError
@@ -20,7 +20,6 @@ from raysq.text.readers.tables import as_labels, as_parts, numbered, table
 
 TEXT = ("text", "review", "content", "body", "sentence", "message", "post", "comment", "document", "tweet")
 LABEL = ("label", "class", "sentiment", "category", "target", "topic")
-PART = ("split", "part")
 _MOST_CLASSES = 50
 
 

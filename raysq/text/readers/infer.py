@@ -8,11 +8,12 @@ from typing import NamedTuple
 
 from raysq.data.filetree import named_files, walk_tree
 from raysq.data.messages import Message
+from raysq.data.parts import parts_by_name
 from raysq.errors import DataError, UsageError
 from raysq.text.readers import classes, imdb_npz, sniff, text
 from raysq.text.readers.columns import columns_of
 from raysq.text.readers.format import DocumentFormat
-from raysq.text.readers.partition import parts_by_name, sort_of
+from raysq.text.readers.partition import sort_of
 
 _LOOKED_AT = 10  # values of a column that are tested for being file names
 _FOLDERS = 20  # folders that are searched for such files

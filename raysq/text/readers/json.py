@@ -13,13 +13,14 @@ import pyarrow.json
 
 from raysq.data.columns import contiguous_array
 from raysq.data.partition_stats import Stats
+from raysq.data.parts import PART
 from raysq.data.readers import streams
 from raysq.data.readers.json import cell, items, parsed_object
 from raysq.data.readers.lines import line_ends
 from raysq.data.readers.streams import is_utf8
 from raysq.data.readers.unpack import packing
 from raysq.errors import DataError
-from raysq.text.readers.columns import PART, Read, columns_of, documents, names_parts, refuse_late_parts
+from raysq.text.readers.columns import Read, columns_of, documents, names_parts, refuse_late_parts
 from raysq.text.readers.format import RANGE, DocumentFormat, DocumentPartition, TextColumns
 from raysq.text.readers.sniff import unnested
 from raysq.text.readers.tables import BOM

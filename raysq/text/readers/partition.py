@@ -1,12 +1,11 @@
 """Partition raw files of documents into the parts that are read independently of each other."""
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from raysq.data.filetree import walk_tree
-from raysq.data.parts import PARTS
+from raysq.data.parts import parts_by_name
 from raysq.data.readers.files import damages
 from raysq.errors import DataError
 from raysq.text.readers import archive, classes, csv, imdb_npz, json, text, tree, typed
@@ -57,12 +56,6 @@ def documents_of(files: Sequence[Path]) -> list[Path]:
     if any(path.suffix.lower() == ".npz" for path in files):
         return [path for path in files if path.name != imdb_npz.INDEX]
     return list(files)
-
-
-def parts_by_name(files: Sequence[Path]) -> list[int]:
-    """Return the split of each file if there are several and all names start with one; else -1 for each."""
-    codes = [PARTS.get(re.split(r"[-_.]", path.name.lower(), maxsplit=1)[0], -1) for path in files]
-    return codes if len(files) > 1 and -1 not in codes else [-1] * len(files)
 
 
 def _tree(path: Path, format: DocumentFormat) -> list[DocumentPartition]:

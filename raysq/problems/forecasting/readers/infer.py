@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from raysq.config import join_names
+from raysq.data.parts import UNKNOWN, parts_by_name, says_parts
 from raysq.data.pipeline import load
 from raysq.data.readers import tables
 from raysq.errors import DataError, FormatError
@@ -42,6 +43,11 @@ def infer(settings: "SeriesPreprocessor", files: list[Path]) -> "tuple[SeriesPre
     left_out: dict[str, str] = {}
     if settings.layout == "infer":
         settings = infer_csv_format(settings, files[0], messages)
+        if UNKNOWN not in parts_by_name([path for path in files if isinstance(path, Path)] or files[:1]):
+            messages.append(
+                "files are called train, val or test, and rows are split in time all the same: --validation FILE or a "
+                "column with --split-column says what validates"
+            )
         partitions = tables.partition(files, settings.csv)
         _check_named(settings, partitions[0])
         small = _size(files) <= _SEEN
@@ -231,7 +237,10 @@ def _about_text(name: str, column: pa.ChunkedArray, settings: "SeriesPreprocesso
         return f"{name} holds {column.type}"
     if len(values) <= _MOST_LEVELS:
         option = repr(name) if " " in name else name
-        return f"{name} holds text ({join_values(sorted(values), 6)}); --category {option} makes features of it"
+        uses = f"--category {option} makes features of it"
+        if says_parts(name, values):
+            uses = f"--split-column {option} splits the rows by it"
+        return f"{name} holds text ({join_values(sorted(values), 6)}); {uses}"
     measures = [value for value in values if _MEASURE.fullmatch(value)]
     if len(measures) < len(values) / 2:
         return f"{name} holds text"

@@ -1,5 +1,6 @@
 """Stretches of series that the source says to train, to validate and to test on, each repaired by itself."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -7,6 +8,9 @@ import pyarrow as pa
 
 from raysq.data.parts import NAMES, TRAIN, VALIDATION
 from raysq.errors import DataError
+from raysq.problems.forecasting import row_durations
+from raysq.problems.forecasting.frequency import Frequency
+from raysq.problems.forecasting.readers import timestamp_stats
 from raysq.problems.forecasting.readers.group_series import encode_series, group_series, key_columns
 
 PART = "__part"  # column of the part of each row, until `part_series` removes it
@@ -52,6 +56,7 @@ def part_series(table: pa.Table, *, keys: int, sort: bool, **options: Any) -> tu
     key = pa.DictionaryArray.from_arrays(pa.array(number), pa.array(labels, pa.string())).cast(pa.string())
     rows = table.drop_columns([PART, SECOND]).take(pa.array(order)).append_column(key_columns(keys + 1)[-1], key)
     repaired, filled, summary = group_series(rows, keys=keys + 1, sort=sort, **options)
+    _check_frequency(summary["timestamps"], parts[firsts], options.get("frequency"), options.get("numbered", False))
     of_stretch = codes[firsts].tolist()
     entries = summary["series"]
     stretches = [
@@ -72,6 +77,35 @@ def part_series(table: pa.Table, *, keys: int, sort: bool, **options: Any) -> tu
         )
     told = _beside(times[order].view(np.int64), codes, parts)
     return repaired, filled, {**summary, "series": series, "stretches": stretches, **told}
+
+
+def _check_frequency(
+    timestamps: Sequence[dict[str, Any]], parts: np.ndarray, frequency: Frequency | None, numbered: bool
+) -> None:
+    """Raise DataError if the rows of a part follow each other in other steps than those to train on.
+
+    Args:
+        timestamps: statistics of the timestamps of each stretch.
+        parts: part of each stretch.
+        frequency: frequency that the user gave, or None.
+        numbered: whether rows have numbers instead of times.
+    """
+    found: dict[int, Frequency | None] = {}
+    for part in np.unique(parts).tolist():
+        of_part = [(stats, "", 0) for stats, own in zip(timestamps, parts.tolist(), strict=True) if own == part]
+        found[part] = timestamp_stats.merge(of_part, True, frequency, numbered)["frequency"]
+    train = found.pop(TRAIN)
+    for part, other in found.items():
+        if train is not None and other is not None and other.seconds != train.seconds:
+            every, own = (
+                f"{each.seconds:g} numbers" if numbered else row_durations.format_rows(1, each)
+                for each in (other, train)
+            )
+            raise DataError(
+                f"rows of the {NAMES[part]} part come every {every}, and those to train on every {own}: a window of as "
+                "many rows would be another stretch of time",
+                hint="bring both to the same steps",
+            )
 
 
 def _beside(times: np.ndarray, codes: np.ndarray, parts: np.ndarray) -> dict[str, int]:

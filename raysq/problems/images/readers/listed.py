@@ -7,13 +7,12 @@ from typing import Any
 
 from raysq.config import nearest_name
 from raysq.data.filetree import describe_ignored, named_files, walk_tree
-from raysq.data.parts import PARTS
+from raysq.data.parts import PART, PARTS, parts_by_name
 from raysq.errors import DataError
 from raysq.problems.images.readers.format import IMAGES, TABLES, ImageFormat, ImagePartition
 from raysq.text import readers
 from raysq.text.readers import sniff
-from raysq.text.readers.columns import LABEL, PART, usual
-from raysq.text.readers.partition import parts_by_name
+from raysq.text.readers.columns import LABEL, usual
 
 _NAMES = ("file_name", "filename", "file", "image", "image_id", "path", "image_path", "id", "name")
 _MOST = 2000  # most files of a partition

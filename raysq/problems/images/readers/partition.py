@@ -7,6 +7,7 @@ import pyarrow as pa
 
 from raysq.data.filetree import walk_tree
 from raysq.data.partition_stats import Stats
+from raysq.data.parts import parts_by_name
 from raysq.data.readers.files import damages
 from raysq.errors import DataError
 from raysq.problems.images.readers import cifar, files, idx, listed, npz, tar
@@ -23,7 +24,6 @@ from raysq.problems.images.readers.format import (
 from raysq.text.readers import layout
 from raysq.text.readers.format import TARS
 from raysq.text.readers.layout import Layout
-from raysq.text.readers.partition import parts_by_name
 
 
 def partition_files(paths: Sequence[Path], format: ImageFormat) -> list[ImagePartition]:
