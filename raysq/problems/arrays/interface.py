@@ -22,7 +22,7 @@ def interface(metadata: TableMetadata) -> Interface:
     output = Output("classes" if only else "values", only, targets, unit=unit_name(metadata.unit) or None)
     columns = tuple(_column(column, metadata) for column in metadata.columns)
     example = {column["name"]: _example(column, metadata) for column in metadata.columns}
-    # A remark in one row is a column for all rows of the table, so each request is predicted by itself.
+    # Types of columns, such as the form of times, are those of all rows: each request is predicted by itself.
     return Interface(Input("rows", [example], columns), output)
 
 

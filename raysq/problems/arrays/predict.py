@@ -30,8 +30,8 @@ def predict(problem: "Tables", model: Any, table: pa.Table) -> pa.Table:
 
     Returns:
         A table with `row`, and for each target a column of its name. A class adds its `probability` and `p_CLASS` for
-        each class, with the target's name in front where there are several targets. `remark` names values that the
-        training rows lack.
+        each class, with the target's name in front where there are several targets. `remark` is null, or names values
+        that the training rows lack.
 
     Raises:
         DataError: a column is missing or holds cells of another kind than in training.
@@ -48,9 +48,8 @@ def predict(problem: "Tables", model: Any, table: pa.Table) -> pa.Table:
     columns: dict[str, Any] = {"row": pa.array(np.arange(rows.num_rows))}
     for target in problem.metadata.targets:
         columns |= _columns(target, outputs[target["name"]], len(names) > 1, columns)
-    remarks = _remarks(problem, rows)
-    if remarks is not None:
-        columns[_free("remark", columns)] = remarks
+    # The column is there without remarks too: the rows of a file are predicted block by block, in one schema.
+    columns[_free("remark", columns)] = _remarks(problem, rows)
     return pa.table(columns)
 
 
@@ -104,11 +103,11 @@ def _free(name: str, taken: Mapping[str, Any]) -> str:
     return name
 
 
-def _remarks(problem: "Tables", rows: pa.Table) -> pa.Array | None:
-    """Return a message for each row with something that the training rows lack, or None if there is no such row."""
+def _remarks(problem: "Tables", rows: pa.Table) -> pa.Array:
+    """Return a message for each row with something that the training rows lack, null for other rows."""
     remarks = np.full(rows.num_rows, "", object)
     for input in problem.inputs:
         for message, mask in input.unknown(rows).items():
             for row in np.flatnonzero(mask).tolist():
                 remarks[row] += f"; {message}" if remarks[row] else message
-    return pa.array([remark or None for remark in remarks.tolist()], pa.string()) if (remarks != "").any() else None
+    return pa.array([remark or None for remark in remarks.tolist()], pa.string())

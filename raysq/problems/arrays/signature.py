@@ -1,6 +1,6 @@
 """Signature of exported models of tables: an input for each column, and the class or value of each target."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -201,10 +201,7 @@ class TableSignature(Signature):
             found[infos[0].name] = numbers.reshape(-1, *target["shape"])
             place += 1
         if self._texts:
-            remarks: Sequence[Any] = [None] * predictions.num_rows
-            if place < predictions.num_columns:
-                remarks = predictions.column(place).to_pylist()
-            found["remark"] = as_texts([remark or "" for remark in remarks])
+            found["remark"] = as_texts([remark or "" for remark in predictions.column(place).to_pylist()])
         return found
 
 

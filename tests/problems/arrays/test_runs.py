@@ -10,6 +10,7 @@ from problems.arrays.tables import bound, house_table, make_dataset, whole
 
 import raysq
 from raysq.errors import DataError, UsageError
+from raysq.inference import batch
 from raysq.inference.batch import predict_file
 from raysq.inference.predictor import Predictor
 from raysq.problems.arrays import models
@@ -106,6 +107,23 @@ def test_what_training_rows_lack_is_remarked(price_run, table):
     assert np.isfinite(predictions.column("price").to_numpy()).all()
 
 
+@pytest.mark.parametrize("file", ["out.csv", "out.parquet"])
+def test_blocks_of_a_large_file_have_one_schema(price_run, table, file, tmp_path, monkeypatch):
+    rows = table.select(["area", "rooms", "city", "garden"]).slice(0, 4)
+    rows = rows.set_column(2, "city", pa.array(["Aarau", "Aarau", "Atlantis", "Aarau"]))
+
+    def blocks(*arguments, **options):  # as actors predict them, a remark in some
+        predictor = Predictor(price_run)
+        yield from (predictor.predict_table(rows.slice(begin, 1)) for begin in range(4))
+
+    monkeypatch.setattr(batch, "SMALL", -1)
+    monkeypatch.setattr(batch, "_stream", blocks)
+    assert predict_file(price_run, rows, tmp_path / file)["rows"] == 4
+    read = pa.csv.read_csv if file.endswith(".csv") else pa.parquet.read_table
+    remarks = read(tmp_path / file).column("remark").to_pylist()
+    assert [bool(remark) for remark in remarks] == [False, False, True, False]
+
+
 @pytest.mark.parametrize(
     ("change", "error"),
     [
@@ -148,7 +166,15 @@ def test_several_targets_have_figures_of_their_own(both_run, both, table):
     assert details["val"]["price"]["r2"] == pytest.approx(metrics["mlp"]["val_price_r2"], abs=1e-4)
     assert details["val"]["sold"]["accuracy"] == pytest.approx(metrics["mlp"]["val_sold_accuracy"], abs=1e-6)
     predictions = Predictor(both_run).predict(table.slice(0, 3))
-    assert predictions.column_names == ["row", "price", "sold", "sold_probability", "sold_p_late", "sold_p_soon"]
+    assert predictions.column_names == [
+        "row",
+        "price",
+        "sold",
+        "sold_probability",
+        "sold_p_late",
+        "sold_p_soon",
+        "remark",
+    ]
 
 
 def test_one_output_of_a_compiled_model_tells_two_classes_apart(folder, table):
@@ -274,7 +300,7 @@ def test_a_table_of_tensors_and_lists_is_trained_by_a_model_of_its_inputs(folder
         "the_tokens": (200,),
     }
     predictions = Predictor(run).predict({name: values[:2] for name, values in source.items()})
-    assert predictions.column_names == ["row", "label (m/s)", "probability", "p_high", "p_low"]
+    assert predictions.column_names == ["row", "label (m/s)", "probability", "p_high", "p_low", "remark"]
 
 
 def test_a_list_without_ids_has_the_mean_zero():
