@@ -6,7 +6,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from raysq.data.readers.files import check_file, damages
 from raysq.data.readers.limits import Limits
@@ -98,7 +100,64 @@ def read_stream(data: bytes, name: str, limits: Limits) -> pa.Table:
             batches = list(reader)
             for batch in batches:
                 batch.validate(full=True)  # an invalid offset would be followed otherwise
+            limits.check_object(name, sum(map(_expanded_bytes, batches)))
             return pa.Table.from_batches(batches, reader.schema)
+
+
+def _expanded_bytes(values: pa.RecordBatch | pa.Array) -> int:
+    """Return the bytes of values once each is stored by itself: those of a dictionary or of views may be shared.
+
+    Raises:
+        DataError: the values are of a type that shares ranges of them.
+    """
+    if isinstance(values, pa.RecordBatch):
+        return 8 * values.num_rows + sum(map(_expanded_bytes, values.columns))
+    kind = values.type
+    if isinstance(values, pa.ExtensionArray):
+        return _expanded_bytes(values.storage)
+    if pa.types.is_null(kind):
+        return 8 * len(values)
+    if pa.types.is_dictionary(kind):
+        texts = values.dictionary
+        if pa.types.is_nested(texts.type) or isinstance(texts, pa.ExtensionArray):
+            return _expanded_bytes(texts) * len(values)
+        if _is_view(texts.type):
+            sizes = pa.array(_view_sizes(texts))
+        elif _is_binary(texts.type):
+            sizes = pc.binary_length(texts)
+        else:
+            return (8 + (0 if pa.types.is_null(texts.type) else texts.type.bit_width // 8)) * len(values)
+        return 8 * len(values) + (pc.sum(sizes.take(values.indices).cast(pa.int64())).as_py() or 0)
+    if _is_view(kind):
+        return 8 * len(values) + int(_view_sizes(values).sum())
+    if pa.types.is_run_end_encoded(kind) or pa.types.is_list_view(kind) or pa.types.is_large_list_view(kind):
+        raise DataError(f"type {kind} is none that is read", "send plain arrays or lists")
+    if pa.types.is_struct(kind):
+        return 8 * len(values) + sum(_expanded_bytes(values.field(number)) for number in range(kind.num_fields))
+    if pa.types.is_nested(kind):
+        return int(values.nbytes) + sum(_expanded_bytes(part) for part in _children(values))
+    return int(values.nbytes)
+
+
+def _children(values: pa.Array) -> list[pa.Array]:
+    if isinstance(values, pa.UnionArray):
+        return [values.field(number) for number in range(values.type.num_fields)]
+    return [values.keys, values.items] if isinstance(values, pa.MapArray) else [values.values]
+
+
+def _is_binary(kind: pa.DataType) -> bool:
+    checks = (pa.types.is_string, pa.types.is_large_string, pa.types.is_binary, pa.types.is_large_binary)
+    return any(check(kind) for check in checks)
+
+
+def _is_view(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_string_view(kind) or pa.types.is_binary_view(kind))
+
+
+def _view_sizes(values: pa.Array) -> np.ndarray:
+    """Return the sizes of texts that are views: a view of 16 bytes begins with its size."""
+    views = np.frombuffer(values.buffers()[1], np.int32).reshape(-1, 4)
+    return views[values.offset : values.offset + len(values), 0].astype(np.int64)
 
 
 class _Batch(NamedTuple):
