@@ -13,6 +13,8 @@ from training.series import SMALL, write_series
 from raysq.cli import main
 from raysq.errors import DataError, ResourceError, UsageError
 from raysq.inference.export import export
+from raysq.inference.formats import litert, prepared
+from raysq.inference.formats.model_call import ModelCall, example_input, flat_outputs
 from raysq.inference.predictor import load
 from raysq.training import train
 
@@ -109,6 +111,15 @@ def test_onnx_computes_the_same(run, tmp_path):
     session = onnxruntime.InferenceSession(str(tmp_path / "model.onnx"))
     (found,) = session.run(None, {session.get_inputs()[0].name: x})
     np.testing.assert_allclose(found, model(x), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.skipif(importlib.util.find_spec("ai_edge_litert") is None, reason="LiteRT is optional")
+def test_litert_computes_a_recurrent_model_of_prepared_inputs(tmp_path):
+    model = keras.Sequential([keras.Input((4, 3)), keras.layers.GRU(2), keras.layers.Dense(1)], name="gru")
+    x = example_input(model)
+    call = ModelCall(model, model(x))
+    loaded = litert.write_prepared(call, tmp_path / "model.tflite")  # of one row at a time
+    prepared.check(loaded, x, flat_outputs(call.example), "litert")
 
 
 def test_several_inputs_and_outputs_are_read_back(run, tmp_path, monkeypatch):

@@ -4,6 +4,7 @@ import importlib.util
 import json
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -133,6 +134,19 @@ def check_elsewhere(run, folder, forms, capsys):
 
 def test_a_table_without_raysq(table, tmp_path, capsys):
     check_elsewhere(table, tmp_path, FORMS, capsys)
+    # Numbers that `predict` refuses are missing ones, which a remark tells.
+    import tensorflow as tf
+
+    signature = raysq.load(table).problem.signature(True)
+    feeds = {name: value[:3] for name, value in signature.feed(signature.samples(None)).items()}
+    serve = tf.saved_model.load(tmp_path / "saved_model").signatures["serving_default"]
+    for column, remark in (("area", b""), ("remark", b"remark is missing")):
+        name = next(info.name for info in signature.inputs if info.column == column)
+        found = []
+        for numbers in ([np.inf, -np.inf, 1e300], [np.nan] * 3):
+            inputs = {key: tf.constant(value) for key, value in {**feeds, name: np.array(numbers)}.items()}
+            found.append({key: value.numpy().tolist() for key, value in serve(**inputs).items()})
+        assert found[0] == found[1] and all(remark in text for text in found[0]["remark"])
 
 
 def test_texts_without_raysq(reviews, tmp_path, capsys):
@@ -169,8 +183,9 @@ def test_a_problem_without_a_graph_is_refused(table, tmp_path, monkeypatch):
         raysq.export(table, "keras", inputs="raw")
     with pytest.raises(UsageError, match="unknown inputs 'rows': did you mean raw"):
         raysq.export(table, "onnx", inputs="rows")
-    monkeypatch.setattr(type(table.problem), "signature", None)  # as in a problem of another package
-    with pytest.raises(UsageError, match="problem arrays has no graph of raw inputs"):
+    other = SimpleNamespace(problem=SimpleNamespace(name="other"))  # as of another package
+    monkeypatch.setattr("raysq.inference.export.Predictor", lambda run: other)
+    with pytest.raises(UsageError, match="problem other has no graph of raw inputs"):
         raysq.export(table, "saved_model", tmp_path / "model")
 
 
@@ -198,6 +213,7 @@ def test_differences_are_measured_by_output():
         ("label", np.array(["a", "a"], object), "label of row 1 is 'a' instead of 'b'"),
         ("price", np.array([1.2, np.nan]), "price by 0.2, the tolerance is 0.1"),
         ("price", np.array([1.0, 2.0]), "price by nan"),
+        ("price", np.array([1.0, np.inf]), "price by nan"),
         ("shares", np.zeros((2, 3)), r"has shape \(2, 3\) instead of \(2, 2\)"),
     ):
         with pytest.raises(DataError, match=why):

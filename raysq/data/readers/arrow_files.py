@@ -111,7 +111,7 @@ def _expanded_bytes(values: pa.RecordBatch | pa.Array) -> int:
         DataError: the values are of a type that shares ranges of them.
     """
     if isinstance(values, pa.RecordBatch):
-        return 8 * values.num_rows + sum(map(_expanded_bytes, values.columns))
+        return 8 * int(values.num_rows) + sum(map(_expanded_bytes, values.columns))
     kind = values.type
     if isinstance(values, pa.ExtensionArray):
         return _expanded_bytes(values.storage)
@@ -127,7 +127,8 @@ def _expanded_bytes(values: pa.RecordBatch | pa.Array) -> int:
             sizes = pc.binary_length(texts)
         else:
             return (8 + (0 if pa.types.is_null(texts.type) else texts.type.bit_width // 8)) * len(values)
-        return 8 * len(values) + (pc.sum(sizes.take(values.indices).cast(pa.int64())).as_py() or 0)
+        total = pc.sum(sizes.take(values.indices).cast(pa.int64())).as_py()
+        return 8 * len(values) + int(total or 0)
     if _is_view(kind):
         return 8 * len(values) + int(_view_sizes(values).sum())
     if pa.types.is_run_end_encoded(kind) or pa.types.is_list_view(kind) or pa.types.is_large_list_view(kind):

@@ -16,7 +16,7 @@ from raysq.errors import DataError, ResourceError
 from raysq.inference.formats.model_call import ModelCall, flat_inputs
 from raysq.inference.formats.saved_model import save_function
 from raysq.inference.formats.tensorflow_graph import LiteOps
-from raysq.problems.signature import Graph, TensorInfo, tensor_name
+from raysq.problems.signature import Graph, Signature, TensorInfo, tensor_name
 
 
 def require_packages() -> None:
@@ -30,7 +30,7 @@ def require_packages() -> None:
 def write_prepared(call: ModelCall, path: Path) -> Callable[[Any], Any]:
     """Write a LiteRT model of prepared inputs, and return the model that is read back."""
     signature = _PreparedGraph(call.model)
-    run = write_raw(call, signature, path, {})
+    run = _runner(path, _write(call, signature, path))
 
     def on_inputs(x: Any) -> list[np.ndarray]:
         names = [info.name for info in signature.inputs]
@@ -41,20 +41,15 @@ def write_prepared(call: ModelCall, path: Path) -> Callable[[Any], Any]:
 
 
 def write_raw(
-    call: ModelCall, signature: Graph, path: Path, description: dict[str, Any]
+    call: ModelCall, signature: Signature, path: Path, description: dict[str, Any]
 ) -> Callable[[Mapping[str, Any]], dict[str, np.ndarray]]:
     """Write a LiteRT model of raw inputs, and return its signature `serving_default`, read back."""
-    try:
-        path.write_bytes(_converted(call, signature, None))
-        batch = None
-    except _NoList:
-        path.write_bytes(_converted(call, signature, 1))
-        batch = 1
+    batch = _write(call, signature, path)
     if batch is not None:
         description["notes"].append("it takes one row at a time: the batch is 1")
-    if description:  # files behind the model are the format's way to carry metadata; the interpreter skips them
-        with zipfile.ZipFile(path, "a") as archive:
-            archive.writestr("signature.json", json.dumps(description, indent=1, ensure_ascii=False))
+    # Files behind the model are the format's way to carry metadata; the interpreter skips them.
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("signature.json", json.dumps(description, indent=1, ensure_ascii=False))
     return _runner(path, batch)
 
 
@@ -76,13 +71,24 @@ class _PreparedGraph(Graph):
         import keras
 
         flat = [inputs[info.name] for info in self.inputs]
-        x = keras.tree.pack_sequence_as(self._model.input, flat)
-        outputs = keras.tree.flatten(model(x[0] if isinstance(x, list) and len(x) == 1 else x))
+        # A Sequential model has no `input` until it is called on a symbolic one.
+        x = flat[0] if len(flat) == 1 else keras.tree.pack_sequence_as(self._model.input, flat)
+        outputs = keras.tree.flatten(model(x))
         return {f"output_{number:03d}": output for number, output in enumerate(outputs)}
 
 
 class _NoList(Exception):
     """LiteRT has no list of tensors of any size, which a recurrent layer keeps for a batch of any size."""
+
+
+def _write(call: ModelCall, signature: Graph, path: Path) -> int | None:
+    """Write the model, and return the size of its batches, or None if they have any size."""
+    try:
+        path.write_bytes(_converted(call, signature, None))
+    except _NoList:
+        path.write_bytes(_converted(call, signature, 1))
+        return 1
+    return None
 
 
 def _converted(call: ModelCall, signature: Graph, batch: int | None) -> bytes:

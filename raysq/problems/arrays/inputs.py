@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from raysq.data.columns import Ragged, contiguous_array, validate_range
 from raysq.data.dataset import Dataset
+from raysq.errors import DataError
 from raysq.problems.arrays import cells
 from raysq.problems.arrays.encode import codes_of, dtype_of
 from raysq.problems.arrays.metadata import Number
@@ -107,7 +108,15 @@ class Numbers(Input):
         return _StoredNumbers(self, [dataset.column(f"x:{column['name']}") for column in self.columns])
 
     def of_rows(self, rows: pa.Table) -> np.ndarray:
-        return self.normalized([_numbers(rows, column["name"]) for column in self.columns])
+        values = [_numbers(rows, column["name"]) for column in self.columns]
+        with np.errstate(over="ignore"):
+            features = self.normalized(values)
+        # No training row has such numbers: any answer to them would be wrong without a word.
+        odd, numbers = np.nonzero(~np.isfinite(features[:, : len(values)]))
+        if len(odd):
+            name, value = self.columns[numbers[0]]["name"], values[numbers[0]][odd[0]]
+            raise DataError(f"column {name!r} holds {value:g}, which is too large a number")
+        return features
 
     def unknown(self, rows: pa.Table) -> dict[str, np.ndarray]:
         names = [column["name"] for column in self.columns if not column["indicator"]]

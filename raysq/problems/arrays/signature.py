@@ -79,7 +79,8 @@ class TableSignature(Signature):
         name, kind = self._names[column["name"]], column["kind"]
         if kind == "number":
             time = ", seconds since 1970" if column.get("time") else ""
-            return TensorInfo(name, self._wide, f"number{time}; NaN where it is missing", column=column["name"])
+            about = f"number{time}; NaN where it is missing, as infinity is taken"
+            return TensorInfo(name, self._wide, about, column=column["name"])
         if kind == "category":
             values = self._problem.metadata.categories[column["name"]]
             if self._texts:
@@ -207,17 +208,23 @@ class TableSignature(Signature):
 
 def _numbers(ops: GraphOps, input: Numbers, columns: Mapping[str, Any], masks: dict[str, Any]) -> Any:
     raw = ops.concat([ops.expand(columns[column["name"]], 1) for column in input.columns], 1)
-    missing = ops.unary("is_nan", raw)
     mean, deviation = ([column[name] for column in input.columns] for name in ("mean", "deviation"))
-    features = ops.where(missing, ops.constant([0.0], "float32"), ops.normalize(raw, mean, deviation))
+    scaled = ops.normalize(raw, mean, deviation)
+    most = float(np.finfo(np.float32).max)
+    below = ops.binary("less", scaled, ops.constant([most], "float32"))
+    above = ops.binary("less", ops.constant([-most], "float32"), scaled)
+    # NaN compares with nothing. Infinity, which `predict` refuses, counts as missing.
+    missing = ops.unary("not", ops.binary("and", below, above))
+    features = ops.where(missing, ops.constant([0.0], "float32"), scaled)
+    flags = ops.cast(missing, "float32")
     told = [number for number, column in enumerate(input.columns) if column["indicator"]]
     for number, column in enumerate(input.columns):
         if number not in told:
-            masks[never_missing(column["name"])] = ops.unary("is_nan", columns[column["name"]])
+            flag = ops.gather(flags, ops.constant(number, "int64"), 1)
+            masks[never_missing(column["name"])] = ops.binary("less", ops.constant(0.0, "float32"), flag)
     if not told:
         return features
-    indicators = ops.gather(ops.cast(missing, "float32"), ops.constant(told, "int64"), 1)
-    return ops.concat([features, indicators], 1)
+    return ops.concat([features, ops.gather(flags, ops.constant(told, "int64"), 1)], 1)
 
 
 def _category(ops: GraphOps, input: Category, values: Any, masks: dict[str, Any], texts: bool) -> Any:

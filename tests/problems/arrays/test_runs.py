@@ -134,6 +134,8 @@ def test_blocks_of_a_large_file_have_one_schema(price_run, table, file, tmp_path
             "'rooms' holds times, and the training rows",
         ),
         (lambda t: t.set_column(1, "rooms", pa.array([0, 1], pa.timestamp("s"))), "'rooms' holds times"),
+        (lambda t: t.set_column(0, "area", pa.array([1.0, np.inf])), "'area' holds inf, which is too large a number"),
+        (lambda t: t.set_column(0, "area", pa.array(["-1e300", "1"])), "'area' holds -1e\\+300, which is too large"),
         (lambda t: t.set_column(1, "rooms", pa.array([[1], [2]])), "'rooms' holds list.*the run takes numbers"),
     ],
 )
