@@ -51,11 +51,10 @@ def serve(options: argparse.Namespace) -> None:
         trust=options.trust,
     )
     with server:
-        fragment = f"/#token={server.token}" if server.token else ""
         result = {"address": server.address, "token": server.token, "runs": list(server.runs)}
 
         def show(console: Any) -> None:
-            console.print(f"serving {', '.join(server.runs)} at {server.address}{fragment}", highlight=False)
+            console.print(f"serving {', '.join(server.runs)} at {server.page}", highlight=False)
 
         write_result(options, result, show)
         options.stdout.flush()  # who reads it from a pipe must not wait for the end

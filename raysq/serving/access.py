@@ -41,12 +41,16 @@ class Access:
             draw: whether a token may be drawn. Servers of several processes need the same one.
 
         Raises:
-            UsageError: the token of the environment is too short, has other characters than printable ASCII, or is
-                missing where none may be drawn.
+            UsageError: the token of the environment is too short, has other characters than printable ASCII or a
+                space, which ends it in a header, or is missing where none may be drawn.
         """
         token = os.environ.get(TOKEN) or None
-        if token is not None and (len(token) < _SHORTEST or not token.isascii() or not token.isprintable()):
-            raise UsageError(f"{TOKEN} must be {_SHORTEST} or more printable ASCII characters, received {len(token)}")
+        if token is not None and (
+            len(token) < _SHORTEST or not token.isascii() or not token.isprintable() or " " in token
+        ):
+            raise UsageError(
+                f"{TOKEN} must be {_SHORTEST} or more printable ASCII characters without spaces, received {len(token)}"
+            )
         if is_loopback(host):
             return cls(token, frozenset({*_LOOPBACK, host.lower()}))
         if token is None and not draw:

@@ -5,7 +5,7 @@ import importlib.resources
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from raysq import __version__
 from raysq.errors import RaysqError
@@ -38,6 +38,7 @@ _HEADERS = {
 }
 
 _log = logging.getLogger("ray.serve")
+_Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True)
@@ -130,7 +131,7 @@ class Application:
             runs = [served.description for served in self.runs]
             return json_answer({"runs": runs, "max_body": self.max_body, "version": __version__})
         if path == "/openapi.json":
-            columns = {name: await backend.columns() for name, backend in self.backends.items()}
+            columns = {name: await _in_time(backend.columns()) for name, backend in self.backends.items()}
             return json_answer(document(self.runs, columns, self.max_body, token=self.access.token is not None))
         if path == "/healthz":
             return json_answer({"status": "ok"})
@@ -147,11 +148,8 @@ class Application:
         try:
             body, size = await self._body(request)
             arrow = method == "predict" and ARROW in request.headers.get("accept", "")
-            batcher = self.backends[served.name].batcher
-            async with asyncio.timeout(_ANSWER_SECONDS):
-                return await batcher.answer(Request(method, body, media_type, arrow))
-        except TimeoutError:
-            raise HttpError(503, f"no answer in {_ANSWER_SECONDS:g} s", "try again later, or ask for less") from None
+            answer = self.backends[served.name].batcher.answer(Request(method, body, media_type, arrow))
+            return await _in_time(answer)
         finally:
             self._held -= size
 
@@ -215,6 +213,15 @@ class Application:
         return b"".join(chunks)
 
 
+async def _in_time(answer: Awaitable[_Result]) -> _Result:
+    """Return an answer, or raise `HttpError` if it takes too long, as where no replica starts again."""
+    try:
+        async with asyncio.timeout(_ANSWER_SECONDS):
+            return await answer
+    except TimeoutError:
+        raise HttpError(503, f"no answer in {_ANSWER_SECONDS:g} s", "try again later, or ask for less") from None
+
+
 def _page_files() -> dict[str, tuple[bytes, str]]:
     """Return the files of the page with their media types, by path."""
     files = {}
@@ -223,5 +230,5 @@ def _page_files() -> dict[str, tuple[bytes, str]]:
         suffix = f".{entry.name.rpartition('.')[2]}"
         if suffix in _PAGE_TYPES:
             path = "/" if entry.name == "index.html" else f"/page/{entry.name}"
-            files[path] = (entry.read_bytes(), f"{_PAGE_TYPES[suffix]}")
+            files[path] = (entry.read_bytes(), _PAGE_TYPES[suffix])
     return files

@@ -1,5 +1,7 @@
 """Deployments of Ray Serve: one for each run, and, for clusters, one that answers HTTP."""
 
+import math
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
 INGRESS = "http"
+_READINESS_SECONDS = 1.0  # between two questions to Serve
 
 
 @dataclass(frozen=True)
@@ -80,6 +83,8 @@ def backend(handle: Any, replicas: int, most_waiting: int) -> Backend:
 def readiness(applications: Mapping[str, tuple[str, str]]) -> Callable[[], Awaitable[list[str]]]:
     """Return a function that names the runs without a running replica.
 
+    Its answer is a second old at most. One process asks for it at a time.
+
     Args:
         applications: names of the Serve application and of its deployment, by the run's name.
     """
@@ -91,8 +96,15 @@ def readiness(applications: Mapping[str, tuple[str, str]]) -> Callable[[], Await
         status = serve.status().applications
         return [name for name, place in applications.items() if not _has_replica(status, *place)]
 
+    # Anybody may ask for readiness, as often as they like: Serve's controller is asked once a second.
+    asked = -math.inf
+    asking: asyncio.Future[list[str]] | None = None
+
     async def ask() -> list[str]:
-        return await asyncio.to_thread(missing)
+        nonlocal asked, asking
+        if asking is None or (asking.done() and time.monotonic() - asked >= _READINESS_SECONDS):
+            asked, asking = time.monotonic(), asyncio.ensure_future(asyncio.to_thread(missing))
+        return await asyncio.shield(asking)
 
     return ask
 

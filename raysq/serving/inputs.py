@@ -3,6 +3,7 @@
 import base64
 import binascii
 import json
+import re
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 TEXT = "text/plain"  # one text, where csv is a table of them
+_MOST_CELLS = 1 << 24  # of rows in JSON, whose columns are those that any row has
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 # Suffix of the file that a body of a media type is, and the kinds of inputs that come in such files.
 _FILES: Mapping[str, tuple[str, tuple[InputKind, ...]]] = {
     "text/csv": (".csv", ("text", "prompt", "sentence", "word", "rows")),
@@ -75,6 +78,8 @@ def json_object(body: bytes) -> dict[str, Any]:
 
     try:
         value = json.loads(body, parse_constant=refuse)
+        if _SURROGATE.search(body):  # half a character, which no file holds: `predict` replaces it too
+            value = json.loads(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"))
     except (ValueError, RecursionError) as error:  # UnicodeDecodeError among them
         raise UsageError(f"the body is not valid JSON ({error})") from None
     if not isinstance(value, dict):
@@ -131,6 +136,11 @@ def _columns(inputs: list[Any]) -> dict[str, list[Any]]:
         if not isinstance(row, dict):
             raise UsageError(f"inputs must be rows, as objects by column, and number {number} of them is {_kind(row)}")
         names |= dict.fromkeys(row)
+        if len(names) * len(inputs) > _MOST_CELLS:
+            raise UsageError(
+                f"inputs have more than {_MOST_CELLS:,} cells: {len(inputs):,} rows of {len(names):,} or more columns",
+                "send less at once",
+            )
     if not names:
         raise UsageError("inputs must be rows, as objects by column, and they have no columns")
     return {name: [row.get(name) for row in inputs] for name in names}

@@ -159,7 +159,8 @@ def _parameter(parameter: Parameter) -> dict[str, Any]:
         schema["items"] = {"type": "string"}
     if parameter.default is None:
         schema["type"] = [schema["type"], "null"]
-    limits = {"minimum": parameter.least, "maximum": parameter.most, "enum": list(parameter.values) or None}
+    most = "maxItems" if parameter.type is list else "maximum"
+    limits = {"minimum": parameter.least, most: parameter.most, "enum": list(parameter.values) or None}
     return schema | {name: value for name, value in limits.items() if value is not None}
 
 

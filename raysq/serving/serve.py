@@ -8,7 +8,8 @@ import time
 import uuid
 from collections.abc import Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
+from urllib.parse import quote
 
 from raysq.errors import MissingPackageError, ResourceError, UsageError
 from raysq.serving.access import Access
@@ -17,9 +18,6 @@ from raysq.serving.batcher import MOST_WAITING
 from raysq.serving.description import ServedRun
 from raysq.serving.named_runs import Runs, open_runs
 from raysq.serving.server import HttpServer, listen
-
-if TYPE_CHECKING:
-    pass
 
 HOST, PORT = "127.0.0.1", 8000
 _WATCH_SECONDS = 1.0
@@ -31,12 +29,14 @@ class Server:
     Attributes:
         address: address for clients, such as "http://127.0.0.1:8000".
         token: token that requests must have, or None.
+        page: address of the page, with the token in its fragment.
         runs: names of the served runs.
     """
 
     def __init__(self, address: str, token: str | None, runs: Sequence[str], stack: contextlib.ExitStack):
         self.address = address
         self.token = token
+        self.page = f"{address}/#token={quote(token, safe='')}" if token else address
         self.runs = tuple(runs)
         self._stack = stack
         self._http: HttpServer | None = None

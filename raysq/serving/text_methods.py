@@ -10,9 +10,11 @@ from raysq.inference.neighbors import parse_analogy
 from raysq.inference.predictor import Predictor
 from raysq.serving.inputs import inputs_of, json_object, texts_of
 
+_MOST_INPUTS = 1000  # texts of a request: a replica would answer nobody else while it works on many
 # Each number of samples, and each beam, is compiled by itself and kept.
 _MOST_WORDS, _MOST_SAMPLES, _MOST_BEAM = 1000, 16, 16
 _MOST_NEIGHBORS = 1000
+_TOO_LARGE = 10**300  # for a float
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,7 @@ class Parameter:
         type: type of the value; an int is taken for a float.
         default: value if it is left out; None where the method chooses.
         least: least number, or None.
-        most: largest number, or None.
+        most: largest number, or most items of a list, or None.
         values: the possible values; empty for any.
     """
 
@@ -45,14 +47,14 @@ GENERATE: Mapping[str, Parameter] = {
     "stop": Parameter(bool, False),
 }
 TRANSLATE: Mapping[str, Parameter] = {
-    "inputs": Parameter(list, []),
+    "inputs": Parameter(list, [], most=_MOST_INPUTS),
     "beam": Parameter(int, 4, 1, _MOST_BEAM),
     "penalty": Parameter(float, 1.0),
     "unknown": Parameter(str, "never", values=("never", "copy")),
 }
 NEIGHBORS: Mapping[str, Parameter] = {
-    "inputs": Parameter(list, []),
-    "analogies": Parameter(list, []),
+    "inputs": Parameter(list, [], most=_MOST_INPUTS),
+    "analogies": Parameter(list, [], most=_MOST_INPUTS),
     "top": Parameter(int, 10, 1, _MOST_NEIGHBORS),
     "among": Parameter(int, None, 1),
 }
@@ -124,13 +126,19 @@ def _value(name: str, value: Any, parameter: Parameter) -> Any:
     if value is None:
         return parameter.default
     if parameter.type is float and type(value) is int:
-        value = float(value)
+        value = float(value) if abs(value) < _TOO_LARGE else math.inf
     if type(value) is not parameter.type:
         kinds = {int: "a whole number", float: "a number", bool: "true or false", str: "a text", list: "a list"}
         raise UsageError(f"{name} must be {kinds[parameter.type]}, received {value!r}")
     if parameter.values and value not in parameter.values:
         raise UsageError(f"{name} must be one of {', '.join(parameter.values)}, received {value!r}")
     low, high = parameter.least, parameter.most
+    if isinstance(value, list):
+        if high is not None and len(value) > high:
+            raise UsageError(f"{name} must have {high:,g} texts at most, received {len(value):,}", "send less at once")
+        return value
+    if isinstance(value, float) and not math.isfinite(value):  # JSON has numbers of any size
+        raise UsageError(f"{name} must be a finite number, received {value}")
     if isinstance(value, (int, float)) and not (
         (-math.inf if low is None else low) <= value <= (math.inf if high is None else high)
     ):

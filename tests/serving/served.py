@@ -8,6 +8,7 @@ from raysq.inference.predictor import Predictor
 from raysq.serving.access import Access
 from raysq.serving.application import Application, Backend
 from raysq.serving.batcher import Batcher
+from raysq.serving.messages import Answer
 from raysq.serving.model_replica import Answerer
 from raysq.serving.named_runs import open_runs
 from raysq.serving.server import HttpServer, listen
@@ -48,3 +49,20 @@ def application(runs: Mapping[str, object], answerers: Mapping[str, Answerer], *
 
 def answerers(runs: Mapping[str, object]) -> dict[str, Answerer]:
     return {served.name: Answerer(served.name, Predictor(served.run)) for served in open_runs(runs)}
+
+
+class Slow:
+    """A queue whose answers wait for `release`."""
+
+    def __init__(self, most_waiting: int = 2):
+        self.released = False
+        self.columns_now = None
+        self.batcher = Batcher(self.send, 1, most_waiting)
+
+    async def send(self, batch):
+        while not self.released:
+            await asyncio.sleep(0.01)
+        return [Answer(200, b"{}")] * len(batch)
+
+    async def columns(self):
+        return await self.columns_now() if self.columns_now else []

@@ -69,7 +69,7 @@ def test_json_holds_the_numbers_of_the_run(every, name):
                 assert row[column] == str(value)  # a time
     described = requests.get(f"{every.address}/openapi.json").json()["components"]["schemas"][f"{name}.predictions"]
     named = set(described["properties"]["predictions"]["items"]["properties"])
-    assert named == set(rows[0]) - ({"remark"} if name == "table" else set())
+    assert named == set(rows[0])
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -119,6 +119,17 @@ def test_plain_text_is_one_text(every, name):
     headers = {"Content-Type": "text/plain"}
     answer = requests.post(f"{every.address}/predict?run={name}", data=b"\xff\xfe", headers=headers)
     assert answer.status_code == 400 and "the body is not UTF-8" in answer.text
+
+
+def test_half_characters_are_replaced_as_by_predict(every):
+    body = b'{"inputs": ["a \\ud83d film", "\\uD83D\\uDE00"]}'
+    found = ask(every, "reviews", data=body, headers={"Content-Type": "application/json"}).json()["predictions"]
+    assert found == direct(every, "reviews", ["a \ud83d film", "\U0001f600"]).to_pylist()
+    body = b'{"inputs": [{"age": 1, "city": "\\udfff", "\\ud800": 1}]}'
+    answer = requests.post(
+        f"{every.address}/predict?run=table", data=body, headers={"Content-Type": "application/json"}
+    )
+    assert answer.status_code == 400 and "the rows lack columns" in answer.json()["error"]["message"]
 
 
 def test_an_image_file_is_predicted_as_an_image_of_json(every):
@@ -181,6 +192,9 @@ def test_methods_of_texts(every):
         ("generate", "words", {"words": 0}, "words must be from 1 to 1,000, received 0"),
         ("generate", "words", {"words": True}, "words must be a whole number, received True"),
         ("generate", "words", {"temprature": 1}, "unknown parameter 'temprature'"),
+        ("generate", "words", {"temperature": 10**400}, "temperature must be a finite number, received inf"),
+        ("translate", "pairs", {"inputs": ["x"] * 1001}, "inputs must have 1,000 texts at most, received 1,001"),
+        ("neighbors", "vectors", {"analogies": ["x"] * 1001}, "analogies must have 1,000 texts at most"),
         ("translate", "pairs", {"inputs": ["x"], "unknown": "skip"}, "unknown must be one of never, copy"),
         ("translate", "pairs", {}, "inputs must be a list with an input at least"),
         ("neighbors", "vectors", {"inputs": ["zzzz"]}, "the word 'zzzz' is not among the"),

@@ -1,61 +1,23 @@
 """Paths, limits, headers and errors of the HTTP server."""
 
 import asyncio
+import contextlib
 import socket
 import time
+from types import SimpleNamespace
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import requests
-from serving import served
 
 from raysq.errors import DataError, ResourceError, UsageError
-from raysq.serving import http_protocol
+from raysq.serving import application, deployments
 from raysq.serving.access import TOKEN, Access
-from raysq.serving.application import Application, Backend
-from raysq.serving.batcher import Batcher
-from raysq.serving.messages import Answer
 from raysq.serving.named_runs import open_runs
+from raysq.serving.serve import Server
 from raysq.serving.server import listen
 
 SECRET = "a-token-of-some-length"
-
-
-class Slow:
-    """A queue whose answers wait for `release`."""
-
-    def __init__(self, most_waiting: int = 2):
-        self.released = False
-        self.batcher = Batcher(self.send, 1, most_waiting)
-
-    async def send(self, batch):
-        while not self.released:
-            await asyncio.sleep(0.01)
-        return [Answer(200, b"{}")] * len(batch)
-
-    async def columns(self):
-        return []
-
-
-@pytest.fixture
-def slow(runs):
-    """A function that serves the run of reviews without its model."""
-    made = []
-
-    def serve(access: Access = Access(None, None), most_waiting: int = 2, **options):  # noqa: B008 - immutable
-        slow = Slow(most_waiting)
-        backend = Backend(slow.batcher, slow.columns)
-        application = Application(
-            open_runs({"reviews": runs["reviews"]}), {"reviews": backend}, access, served.none_missing, **options
-        )
-        server = served.serving(application)
-        made.append((server, slow))
-        slow.address = server.__enter__()
-        return slow
-
-    yield serve
-    for server, slow in made:
-        slow.released = True
-        server.__exit__(None, None, None)
 
 
 def error(answer: requests.Response) -> str:
@@ -93,6 +55,8 @@ def test_rows_and_images_that_cannot_be_used(every):
         ("table", ["x"], "inputs must be rows, as objects by column, and number 0 of them is a text"),
         ("table", [{}], "they have no columns"),
         ("series", [{"a": 1}], "no time column 'Date Time'"),
+        ("table", [{f"c{number}": 1} for number in range(5000)], "inputs have more than 16,777,216 cells: 5,000 rows"),
+        ("table", [{"age": 10**30, "city": "Aarau"}], "'age'"),
         ("shapes", ["%"], "number 0 of them is not"),
         ("shapes", ["aGVsbG8="], "hello"),
     ):
@@ -169,9 +133,11 @@ def test_who_needs_a_token(monkeypatch):
         assert first and second and first != second and len(first) >= 32
         with pytest.raises(UsageError, match=f"{TOKEN} is not set"):
             Access.of_host(host, draw=False)
-    monkeypatch.setenv(TOKEN, "short")
-    with pytest.raises(UsageError, match="16 or more printable ASCII characters, received 5"):
-        Access.of_host("127.0.0.1")
+    for token in ("short", " a token with spaces ", "t\u00f6ken of 16 letters", "a-token\twith-a-tab"):
+        monkeypatch.setenv(TOKEN, token)
+        match = f"16 or more printable ASCII characters without spaces, received {len(token)}"
+        with pytest.raises(UsageError, match=match):
+            Access.of_host("127.0.0.1")
     monkeypatch.setenv(TOKEN, SECRET)
     assert Access.of_host("127.0.0.1").token == SECRET
 
@@ -236,26 +202,47 @@ def test_bodies_that_wait_are_limited_together(slow):
     raise AssertionError("what closed connections held is not free")
 
 
-def test_heads_are_limited(slow, monkeypatch):
-    monkeypatch.setattr(http_protocol, "_HEAD_SECONDS", 0.3)
+def test_a_document_without_a_replica_comes_to_an_end(slow, monkeypatch):
     server = slow()
-    port = int(server.address.rpartition(":")[2])
-    with socket.create_connection(("127.0.0.1", port)) as sock:
-        sock.sendall(b"GET /healthz HTTP/1.1\r\nX: ")
-        with pytest.raises(ConnectionError):
-            for _ in range(64):
-                sock.sendall(b"x" * 65536)
-            sock.recv(1)
-            raise ConnectionError
-    with socket.create_connection(("127.0.0.1", port)) as sock:
-        sock.settimeout(10)
-        sock.sendall(b"GET /healthz HTTP/1.1\r\n")
-        with pytest.raises(ConnectionError):
-            if sock.recv(1) == b"":
-                raise ConnectionError
-    with requests.Session() as session:  # a connection that is kept is not cut between and after requests
-        assert session.get(f"{server.address}/healthz").status_code == 200
-        assert session.get(f"{server.address}/healthz").status_code == 200
+    monkeypatch.setattr(application, "_ANSWER_SECONDS", 0.1)
+
+    async def columns():
+        await asyncio.sleep(60)
+
+    server.columns_now = columns
+    answer = requests.get(f"{server.address}/openapi.json")
+    assert answer.status_code == 503 and "no answer in 0.1 s" in error(answer) and answer.headers["Retry-After"] == "1"
+
+
+def test_readiness_is_asked_for_once_a_second(monkeypatch):
+    asked = []
+
+    def status():
+        asked.append(1)
+        time.sleep(0.1)
+        return SimpleNamespace(applications={})
+
+    monkeypatch.setattr("ray.serve.status", status)
+    monkeypatch.setattr(deployments, "_READINESS_SECONDS", 0.5)
+
+    async def ask():
+        ready = deployments.readiness({"reviews": ("a", "d")})
+        assert await asyncio.gather(*(ready() for _ in range(20))) == [["reviews"]] * 20
+        await ready()
+        assert len(asked) == 1
+        await asyncio.sleep(0.5)
+        await ready()
+        assert len(asked) == 2
+
+    asyncio.run(ask())
+
+
+def test_the_address_of_the_page_takes_any_token():
+    token = "a+b/c=d&e#f%20ghij"
+    with contextlib.ExitStack() as stack:
+        page = Server("http://here:1", token, ["reviews"], stack).page
+        assert parse_qs(urlsplit(page).fragment) == {"token": [token]}
+        assert Server("http://here:1", None, ["reviews"], stack).page == "http://here:1"
 
 
 def test_ports_and_hosts():

@@ -421,6 +421,10 @@ def test_the_code_shown_makes_the_same_request(visit, token, tmp_path):
             assert "predictions" in done.stdout, done.stderr
             assert json.loads(page.server.bodies[-1]) == made
         assert len(page.server.bodies) in (3, 6)
+    # A text that begins with @ is no name of a file.
+    request = "{body: '@a', type: 'text/csv'}"
+    made = f"import('/page/code.js').then(({{ snippets }}) => snippets('predict', {request}, false)[0].textContent)"
+    assert "--data-raw '@a'" in page.evaluate(made)
 
 
 def test_the_page_looks_like_the_reports():

@@ -27,7 +27,7 @@ const curl = (url, { json, files, body, type }, guarded) => {
   lines.push(`-H 'Content-Type: ${type}'`);
   if (files) lines.push(`--data-binary ${shell(`@${files[0].name}`)}`);
   else if (text.length > INLINE) lines.push(json ? "--data-binary @inputs.json" : "--data-binary @rows.csv");
-  else lines.push(`--data-binary ${shell(text)}`);
+  else lines.push(`--data-raw ${shell(text)}`); // a text may begin with @, which names a file elsewhere
   return lines.join(" \\\n  ");
 };
 
