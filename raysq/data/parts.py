@@ -143,6 +143,11 @@ def heaviest(weights: np.ndarray, parts: np.ndarray) -> float:
     return float(np.max(weights, where=parts == TRAIN, initial=0))
 
 
+def group_names(texts: pa.Array) -> pa.Array:
+    """Return texts of groups by which they are compared: 3.0, as pandas writes whole numbers beside gaps, is 3."""
+    return pc.replace_substring_regex(texts, r"^([-+]?[0-9]+)\.0+$", r"\1")
+
+
 def group_texts(values: pa.Array | pa.ChunkedArray) -> pa.Array:
     """Return the groups of rows as text, "" for a missing one. Whole numbers have no decimals."""
     if isinstance(values, pa.ChunkedArray):
@@ -152,7 +157,7 @@ def group_texts(values: pa.Array | pa.ChunkedArray) -> pa.Array:
     if pa.types.is_large_binary(values.type) or pa.types.is_binary(values.type):
         texts = [None if value is None else value.decode(errors="backslashreplace") for value in values.to_pylist()]
         values = pa.array(texts, pa.large_string())
-    texts = pc.utf8_trim_whitespace(values.cast(pa.large_string()).fill_null(""))
+    texts = group_names(pc.utf8_trim_whitespace(values.cast(pa.large_string()).fill_null("")))
     return pc.if_else(pc.is_in(pc.utf8_lower(texts), pa.array(_MISSING, pa.large_string())), "", texts)
 
 

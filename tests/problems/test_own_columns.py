@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from problems.test_own_parts import frame, parts, prepare
+from problems.test_own_parts import frame, image_parts, parts, pictures, prepare
 
 import raysq
 from raysq.errors import DataError, UsageError
@@ -139,3 +139,30 @@ def test_stratified_validation_leaves_a_row_of_each_class_to_train_on():
         labels = np.array(label)
         assert set(labels[splits["train"].rows]) == {"rare", "a", "b", "same"}
         assert set(labels[splits["val"].rows]) == {"a", "b"}
+
+
+@pytest.mark.parametrize("task", ["classify", "pairs", "text", "arrays"])
+def test_whole_numbers_are_the_same_groups_with_decimals(task, tmp_path):
+    """Pandas reads whole numbers as decimals where one is missing."""
+    frame(who=np.arange(60) // 5).to_csv(tmp_path / "t.csv", index=False)
+    frame(20, "v", who=[None] + [3.0] * 19).to_csv(tmp_path / "v.csv", index=False)
+    with pytest.raises(DataError, match="rows with the same who are to train on and of the validation part"):
+        prepare(task, tmp_path / "t.csv", tmp_path / "v.csv", group="who")
+
+
+def test_classes_in_numbers_of_another_type_are_the_same():
+    dataset = prepare("arrays", frame(label=[1, 2] * 30), frame(20, "v", label=[1.0, 2.0] * 10))
+    assert parts(dataset) == [60, 0, 20]
+    with pytest.raises(DataError, match="has 1 class that the train part lacks, so that no model can learn it: 3"):
+        prepare("arrays", frame(label=[1, 2] * 30), frame(20, "v", label=[1.0, 3.0] * 10))
+
+
+def test_groups_of_images_are_whole_numbers_and_their_arrays_are_used(tmp_path):
+    large = 9007199254740992  # the first whole number that a float does not tell from the next
+    who = [None, None, *([large, large + 1] * 11)]
+    dataset = image_parts({**pictures(24), "who": who}, group="who")
+    assert len(np.unique(dataset.column("key").slice(0, 24))) == 3 and dataset.manifest.report["ungrouped"] == 2
+    arrays = {"x_train": pictures()["image"], "y_train": pictures()["label"], "w_train": np.ones(24), "who_train": who}
+    np.savez(tmp_path / "x.npz", **{**arrays, "who_train": np.arange(24), "more": np.ones(3)})
+    messages = image_parts(tmp_path / "x.npz", weight="w", group="who").manifest.preparation["messages"]
+    assert "left out, as they are called neither as images nor as labels: more" in messages

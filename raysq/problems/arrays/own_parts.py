@@ -11,6 +11,7 @@ from raysq.data.parts import (
     TRAIN,
     VALIDATION,
     divided_group,
+    group_names,
     groups_in_parts,
     heaviest,
     refuse_second_validation,
@@ -87,15 +88,16 @@ def _group_checksums(array: pa.Array) -> np.ndarray:
     """Return a checksum of each cell in 64 bits. Those of `row_checksums` have 32 of a text."""
     if not pa.types.is_dictionary(array.type):
         return row_checksums([array])
-    checksums = text_checksums(["", *array.dictionary.to_pylist()])
+    checksums = text_checksums(["", *group_names(array.dictionary).to_pylist()])
     return np.asarray(checksums[array.indices.fill_null(-1).to_numpy(zero_copy_only=False) + 1])
 
 
 def _texts(array: pa.Array) -> set[str]:
-    """Return the different values of a column, as text."""
+    """Return the different values of a column, as text. Equal numbers of several types are equal."""
     if pa.types.is_dictionary(array.type):
         array = array.dictionary_decode()
-    return {str(value) for value in array.unique().to_pylist() if value is not None}
+    values = [value for value in array.unique().to_pylist() if value is not None]
+    return {f"{value:.15g}" if isinstance(value, (int, float)) else str(value) for value in values}
 
 
 def _value(arrays: Sequence[pa.Array], row: int) -> object:

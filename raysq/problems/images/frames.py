@@ -184,9 +184,9 @@ def _write_files(batches: Iterable[_Batch], folder: Path) -> Path:
 
 
 def _vector(values: list[Any]) -> np.ndarray:
-    """Return values as numbers, or as texts where one is none; a missing number is NaN, a missing text is empty."""
-    if all(value is None or isinstance(value, (int, float)) for value in values):
-        return np.array([np.nan if value is None else value for value in values])
+    """Return values as numbers, or as texts where one is none or missing, which is an empty text."""
+    if all(isinstance(value, (int, float)) for value in values):
+        return np.array(values)
     return np.array(["" if value is None else str(value) for value in values])
 
 

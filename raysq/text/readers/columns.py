@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from raysq.config import join_names, nearest_name
 from raysq.data.partition_stats import Stats
-from raysq.data.parts import PART, PARTS, row_weights
+from raysq.data.parts import PART, PARTS, group_names, row_weights
 from raysq.data.readers.csv.sniff import column_by_number
 from raysq.data.readers.json_lines import names_of
 from raysq.errors import DataError
@@ -106,7 +106,8 @@ def documents(read: Read, partition: DocumentPartition, format: DocumentFormat) 
         rows = rows.append_column("weight", pa.array(row_weights(columns[weight], ids, weight)))
     if (group := partition.columns.group) is not None:
         where = f"{partition.name}: column {group!r}"
-        rows = rows.append_column("group", as_labels(columns[group], where, format.encoding, "--group").fill_null(""))
+        groups = as_labels(columns[group], where, format.encoding, "--group").fill_null("")
+        rows = rows.append_column("group", group_names(groups))
     return rows, stats
 
 

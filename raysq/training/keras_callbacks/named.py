@@ -34,11 +34,13 @@ def _import_callback(text: str) -> Any:
             f"--callback {text!r} must be MODULE:NAME, as in mymodule:Warmup, or with arguments, as in "
             "keras.callbacks:EarlyStopping,patience=3"
         )
-    arguments = {}
+    arguments: dict[str, Any] = {}
     for pair in pairs:
         key, equals, value = pair.partition("=")
         if not equals or not key.isidentifier():
             raise UsageError(f"--callback {text}: {pair!r} must be NAME=VALUE; a value cannot have commas")
+        if key in arguments:
+            raise UsageError(f"--callback {text}: {key} is given twice: leave one out")
         arguments[key] = _plain(value)
     if is_of_python(module):
         raise UsageError(f"--callback {text}: module {module!r} is part of Python and has no callbacks")

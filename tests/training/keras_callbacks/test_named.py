@@ -75,6 +75,7 @@ def test_a_class_a_function_or_an_object_is_named(module):
             "named_callbacks:Slower,facto=2",
             r"got an unexpected keyword argument 'facto'; the arguments are \(factor=0.5\)",
         ),
+        ("named_callbacks:Slower,factor=2,factor=3", "factor is given twice: leave one out"),
         ("named_callbacks:made,factor=2", "is an object, which takes no arguments"),
         ("named_callbacks:number", "returns 3, which is no keras.callbacks.Callback object"),
         ("named_callbacks:keras", "is <module 'keras'"),

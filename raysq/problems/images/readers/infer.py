@@ -275,7 +275,10 @@ def _left_out(paths: Sequence[Path], source_format: SourceFormat, format: ImageF
         if source_format == "listed":
             messages += listed.read_listing(path, format).messages
         elif source_format == "npz":
-            messages += describe_ignored(npz.others(path), "as they are called neither as images nor as labels")
+            messages += describe_ignored(
+                npz.others(path, [name for name in (format.weight, format.group) if name]),
+                "as they are called neither as images nor as labels",
+            )
         elif source_format == "cifar":
             messages += describe_ignored(cifar.others(path), "as they are no batches")
         elif source_format == "idx" and path.is_dir():

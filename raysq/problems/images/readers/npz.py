@@ -3,7 +3,7 @@
 import contextlib
 import math
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import IO, Any
 
@@ -64,17 +64,26 @@ def pairs(path: Path, labels: bool = True) -> list[tuple[str, str, int, NpyHeade
     return arrays
 
 
-def others(path: Path) -> list[str]:
-    """Return the names of the arrays that are neither images nor labels."""
+def others(path: Path, beside: Collection[str] = ()) -> list[str]:
+    """Return the names of the arrays that are neither images nor labels, nor hold a value for each image.
+
+    Args:
+        beside: names of values, for the array of each part; see `beside_name`.
+    """
     headers = _read_headers(path)
-    used = {name for x, y, _ in _NAMES if x in headers for name in (x, y)}
+    used = {name for x, y, _ in _NAMES if x in headers for name in (x, y, *(beside_name(x, each) for each in beside))}
     return [name for name in headers if name not in used]
 
 
-def _beside(path: Path, images: str, name: str, limits: Limits) -> np.ndarray:
-    """Return a value for each image from the array that is called as that of the labels: `w_train` beside `y_train`."""
+def beside_name(images: str, name: str) -> str:
+    """Return the name of the array with a value for each image: `w_train` for w beside `x_train` or `train_images`."""
     part = next((suffix for suffix in ("train", "valid", "val", "test") if suffix in images), "")
-    array = f"{name}_{part}" if part else name
+    return f"{name}_{part}" if part else name
+
+
+def _beside(path: Path, images: str, name: str, limits: Limits) -> np.ndarray:
+    """Return a value for each image from the array of that name."""
+    array = beside_name(images, name)
     if array not in _read_headers(path):
         raise DataError(f"{path.name} has {images} and no {array} beside it", hint="--weight and --group name arrays")
     with _opened(path, array) as (file, header):
