@@ -166,3 +166,9 @@ def test_groups_of_images_are_whole_numbers_and_their_arrays_are_used(tmp_path):
     np.savez(tmp_path / "x.npz", **{**arrays, "who_train": np.arange(24), "more": np.ones(3)})
     messages = image_parts(tmp_path / "x.npz", weight="w", group="who").manifest.preparation["messages"]
     assert "left out, as they are called neither as images nor as labels: more" in messages
+
+
+def test_an_empty_draw_of_groups_says_what_was_drawn():
+    dataset = prepare("classify", frame(who="one"), group="who", test=0.001)
+    lines = TextClassification.Preprocessor().describe(dataset.manifest.report)
+    assert any("0.001 of the texts, drawn by the checksums of who, came to none" in line for line in lines)

@@ -173,8 +173,9 @@ def _untested(report: Mapping[str, Any], train: int, validation: int) -> str:
         return f"{message}, as the source says of each; a test part is drawn only where it says nothing"
     if report["share"] == 0:
         return Message(message, "--test SHARE draws a test part")
+    drawn = drawn_by(report, "texts") if report.get("group") else "their checksums"
     return Message(
-        f"{message}; {report['share']:g} of the texts, drawn by their checksums, came to none", "--test SHARE for more"
+        f"{message}; {report['share']:g} of the texts, drawn by {drawn}, came to none", "--test SHARE for more"
     )
 
 
