@@ -111,6 +111,11 @@ def _write(directory: Path, file: str, table: pa.Table, synced: bool) -> Shard:
     # Without this, metadata of pandas or Parquet writers, and the chunking, would affect the bytes.
     table = table.replace_schema_metadata(None).combine_chunks()
     (batch,) = table.to_batches() or [pa.RecordBatch.from_pylist([], schema=table.schema)]
+    if batch.get_total_buffer_size() != batch.nbytes:
+        # Arrow pads the buffers of a slice with values of the rows beside it, which depend on how rows were cut.
+        batch = pa.record_batch(
+            [pa.concat_arrays([column, column.slice(0, 0)]) for column in batch.columns], schema=table.schema
+        )
     with HashedFile(directory / file) as handle:
         with pa.ipc.new_file(handle, table.schema) as writer:
             writer.write_batch(batch)

@@ -47,6 +47,22 @@ def write(directory: Path, table: pa.Table, shard_rows: int = SHARD_ROWS) -> Dat
     return Dataset.open(directory)
 
 
+@pytest.mark.parametrize("rows", [7, 16])
+def test_the_same_rows_are_the_same_bytes_however_they_were_cut(rows, tmp_path):
+    """Threads write slices of a table, and Ray copies of them."""
+    number = np.arange(24)
+    pixels = pa.FixedSizeListArray.from_arrays(pa.array((np.arange(24 * 30) % 251).astype(np.uint8)), 30)
+    tokens = pa.LargeListArray.from_arrays(pa.array(np.arange(25) * 2), pa.array(np.arange(48)))
+    columns = {"pixels": pixels, "part": (number % 3).astype(np.int8), "weight": number.astype(np.float32)}
+    table = pa.table({**columns, "tokens": tokens, "id": [f"x_train:{each}" for each in number]})
+    for begin in range(0, 24, rows):
+        part = table.slice(begin, rows)
+        copies = [part, part.take(np.arange(len(part))), pa.concat_tables([part.slice(0, 3), part.slice(3)])]
+        shards = [write_shard(tmp_path, copy, cut) for copy, cut in enumerate(copies)]
+        assert len({shard.sha256 for shard in shards}) == 1
+        assert pa.ipc.open_file((tmp_path / shards[0].file).read_bytes()).read_all().equals(part)
+
+
 @pytest.mark.parametrize("shard_rows", [1, 7, 100, ROWS, 10_000])
 def test_take_equals_indexing(tmp_path, table, shard_rows):
     table = table.slice(0, 300) if shard_rows == 1 else table
