@@ -66,8 +66,8 @@ def refuse_second_validation(own: int, noun: str) -> None:
     """
     if own:
         raise DataError(
-            f"the source says of {own:,} {noun}s that they are to validate on, and --validation gives others: leave "
-            "one out"
+            f"the source says of {own:,} {noun}s that they are to validate on, and another one is given for that",
+            hint="leave out --validation, or the part that the source says",
         )
 
 

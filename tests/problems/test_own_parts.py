@@ -173,7 +173,7 @@ def test_rows_that_are_in_both_parts_are_told(task):
         (frame(), frame(20, "v").drop(columns="who"), {"group": "who"}, DataError, "validat.* has no column 'who'"),
         (frame(), frame(0, "v"), {}, DataError, "frame to validate on .*no rows; give another --validation"),
         (frame(fold=["train", "val"] * 30), frame(20, "v", fold="val"), {"split_column": "fold"}, DataError,
-         "the source says of 30 .*s that they are to validate on, and --validation gives others"),
+         "the source says of 30 .*s that they are to validate on, and another one is given for that"),
         (frame(fold="train"), frame(20, "v", fold="train"), {"split_column": "fold"}, DataError,
          "is given to validate on, and says that it has rows of the train part"),
         (frame(), "/nowhere/x.csv", {}, SourceError, "^--validation: /nowhere/x.csv does not exist; it takes a file,"),
@@ -321,7 +321,7 @@ def test_images_take_a_validation_and_its_classes_are_checked(tmp_path):
     with pytest.raises(DataError, match="the frame is given to train on and to validate on"):
         image_parts(pictures(), pictures())
     with pytest.raises(
-        DataError, match="source says of 12 images that they are to validate on, and --validation gives"
+        DataError, match="source says of 12 images that they are to validate on, and another one is given"
     ):
         image_parts({**pictures(), "split": ["train", "validation"] * 12}, pictures(9, 1))
     with pytest.raises(DataError, match="to validate on, and says that it has rows of the train part"):

@@ -58,8 +58,8 @@ def split_bounds(dataset: Dataset, settings: ForecastingSettings) -> list[splits
             )
         if not any(stretch["part"] == "validation" for stretch in stretches):
             raise DataError(
-                f"the source of data set {dataset.manifest.name} says of no row that it is to validate on: prepare the "
-                "data with val in the split column, or with --validation"
+                f"the source of data set {dataset.manifest.name} says of no row that it is to validate on",
+                hint="prepare the data with val in the split column, or with --validation",
             )
         return [
             {

@@ -148,7 +148,7 @@ def _arrow(table):
             frame(part=np.repeat(["train", "val"], 200)),
             frame(90, "2020-02-01", part="val"),
             {"split_column": "part"},
-            "the source says of 200 rows that they are to validate on, and --validation gives others",
+            "the source says of 200 rows that they are to validate on, and another one is given for that",
         ),
         (
             frame(part=np.repeat(["train", "test"], 200)),
@@ -165,7 +165,7 @@ def test_what_cannot_be_is_one_line(source, validation, settings, message):
 
 def test_parts_without_validation_and_a_second_split_are_refused():
     dataset = prepare(frame(part=np.repeat(["train", "test"], 200)), split_column="part")
-    with pytest.raises(DataError, match="says of no row that it is to validate on: .*--validation"):
+    with pytest.raises(DataError, match="says of no row that it is to validate on; .*--validation"):
         bound(dataset)
     with pytest.raises(DataError, match="setting split=0.5/0.25/0.25 divides rows, and .* leave it out"):
         bound(prepare(frame(), frame(90, "2020-02-01")), split="0.5/0.25/0.25")
