@@ -122,8 +122,7 @@ def row_weights(values: pa.Array | pa.ChunkedArray, ids: Sequence[str] | pa.Arra
         shown = value.decode(errors="replace") if isinstance(value, bytes) else value
         holds = "has none" if shown in (None, "") else f"holds {shown!r}"
         raise DataError(
-            f"{ids[row]}: column {column!r} of --weight {holds}, and a weight is a number of at least 0 that float32 "
-            "holds",
+            f"{ids[row]}: weight column {column!r} {holds}, and a weight is a number of at least 0 that float32 holds",
             hint="mend the row, or --weight names another column",
         )
     return np.asarray(weights, np.float32)
@@ -133,7 +132,7 @@ def require_weight(heaviest: float, column: str) -> None:
     """Raise DataError unless the heaviest training row weighs more than 0."""
     if not heaviest:
         raise DataError(
-            f"column {column!r} of --weight holds 0 for all rows to train on, and one must weigh something",
+            f"weight column {column!r} holds 0 for all rows to train on, and one must weigh something",
             hint="--weight names another column",
         )
 

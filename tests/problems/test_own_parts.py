@@ -161,11 +161,11 @@ def test_rows_that_are_in_both_parts_are_told(task):
         (frame(), frame(20, "v", who="t3"), {"group": "who"}, DataError, "same who are to train on and of the valid"),
         (frame(who="x", fold=["train", "test"] * 30), None, {"group": "who", "split_column": "fold"}, DataError,
          "same who are to train on and of the test part"),
-        (frame(w=-1.0), None, {"weight": "w"}, DataError, "column 'w' of --weight holds .*-1.* and a weight is a num"),
-        (frame(w=[None] + [1.0] * 59), None, {"weight": "w"}, DataError, "column 'w' of --weight h.*, and a weight"),
-        (frame(w=0), None, {"weight": "w"}, DataError, "'w' of --weight holds 0"),
-        (frame(w="much"), None, {"weight": "w"}, DataError, "column 'w' of --weight holds"),
-        (frame(w=0), frame(20, "v"), {"weight": "w"}, DataError, "'w' of --weight holds 0 for all rows to train on"),
+        (frame(w=-1.0), None, {"weight": "w"}, DataError, "weight column 'w' holds .*-1.* and a weight is a num"),
+        (frame(w=[None] + [1.0] * 59), None, {"weight": "w"}, DataError, "weight column 'w' h.*, and a weight"),
+        (frame(w=0), None, {"weight": "w"}, DataError, "weight column 'w' holds 0"),
+        (frame(w="much"), None, {"weight": "w"}, DataError, "weight column 'w' holds"),
+        (frame(w=0), frame(20, "v"), {"weight": "w"}, DataError, "weight column 'w' holds 0 for all rows to train on"),
         (frame(), None, {"weight": "v"}, DataError, "the frame has no column 'v'"),
         (frame(), None, {"group": "whom"}, DataError, "no column 'whom'.*--group names another"),
         (frame(), None, {"split_column": "fold"}, DataError, "no column 'fold'.*--split-column names another"),
@@ -250,7 +250,7 @@ def test_ray_gives_the_same_bytes(task, cluster, monkeypatch):
 def test_errors_do_not_name_the_file_of_a_frame():
     with pytest.raises(DataError, match="^the frame has no column 'price'; --target names another"):
         prepare("arrays", frame(), target="price")
-    with pytest.raises(DataError, match="^row 3 of the frame: column 'w' of --weight holds -1.0"):
+    with pytest.raises(DataError, match="^row 3 of the frame: weight column 'w' holds -1.0"):
         prepare("classify", frame(w=[1.0, 1.0, -1.0] * 20), weight="w")
 
 
@@ -369,7 +369,7 @@ def test_images_of_arrays_have_weights_and_groups(tmp_path):
     ):
         with pytest.raises((DataError, UsageError), match=message):
             image_parts(rows, validation, **settings)
-    for weights, message in ((-1, "x:0: column 'w' of --weight holds -1"), (0, "'w' of --weight holds 0 for all rows")):
+    for weights, message in ((-1, "x:0: weight column 'w' holds -1"), (0, "weight column 'w' holds 0 for all rows")):
         with pytest.raises(DataError, match=message):
             image_parts({**rows, "w": [weights] * 60}, weight="w")
     with pytest.raises(DataError, match="x.npz has x_train and no v_train beside it; --weight and --group name arrays"):

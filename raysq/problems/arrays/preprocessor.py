@@ -378,7 +378,7 @@ def check_weight(name: str, stats: ColumnStats) -> None:
     else:
         return
     raise DataError(
-        f"column {name!r} of --weight holds {found}, and a weight is a number of at least 0 in each row that float32 "
+        f"weight column {name!r} holds {found}, and a weight is a number of at least 0 in each row that float32 "
         "holds, and above 0 in one"
     )
 

@@ -339,7 +339,7 @@ def test_a_group_of_another_type_is_refused(tmp_path):
     ],
 )
 def test_what_is_no_weight_is_named(tmp_path, weights, found):
-    with pytest.raises(DataError, match=f"'w' of --weight {found}, and a weight is"):
+    with pytest.raises(DataError, match=f"weight column 'w' {found}, and a weight is"):
         make_dataset(house_table().append_column("w", pa.array(weights)), tmp_path / "d", target="price", weight="w")
 
 

@@ -124,9 +124,9 @@ def _arrow(table):
     ("source", "validation", "settings", "message"),
     [
         (frame(), frame(), {}, "the frame is given to train on and to validate on"),
-        (frame(w=-1.0), None, {"weight": "w"}, "the frame, row 1: column 'w' of --weight holds '-1.0', and a weight"),
-        (frame(w=[1.0, np.nan] * 200), None, {"weight": "w"}, "the frame, row 2: column 'w' of --weight holds"),
-        (frame(w=0), None, {"weight": "w"}, "'w' of --weight holds 0 for all rows to train on"),
+        (frame(w=-1.0), None, {"weight": "w"}, "the frame, row 1: weight column 'w' holds '-1.0', and a weight"),
+        (frame(w=[1.0, np.nan] * 200), None, {"weight": "w"}, "the frame, row 2: weight column 'w' holds"),
+        (frame(w=0), None, {"weight": "w"}, "weight column 'w' holds 0 for all rows to train on"),
         (frame(), None, {"weight": "v"}, "no column 'v'; --weight names another"),
         (frame(), None, {"split_column": "v"}, "no column 'v'; --split-column names another"),
         (

@@ -72,8 +72,8 @@ def _errors(settings: "SeriesPreprocessor", chunk: Stats) -> Iterator[tuple[int,
         yield cells["line"], message, None
     for name, cells in chunk["odd"].items():
         if name == settings.weight:
-            message = f"of --weight holds {cells['value']!r}, and a weight is a number of at least 0 that float32 holds"
-            yield cells["line"], f": column {name!r} {message}", "--weight names another column"
+            message = f"holds {cells['value']!r}, and a weight is a number of at least 0 that float32 holds"
+            yield cells["line"], f": weight column {name!r} {message}", "--weight names another column"
         else:
             wanted = "val alone, as the source validates" if chunk.get("validates") else "train, val or test"
             message = f": column {name!r} of --split-column says {cells['value']!r}, and not {wanted}"
