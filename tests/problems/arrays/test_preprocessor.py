@@ -159,7 +159,7 @@ def test_damaged_rows_are_named(tmp_path, monkeypatch):
         ),
         ({"target": "code"}, "own in nearly every row"),
         ({"target": "country"}, "'country' has one class only"),
-        ({"target": "price", "weight": "city"}, "'city' of --weight"),
+        ({"target": "price", "weight": "city"}, "weight column 'city'"),
         ({"target": "price", "split_column": "city"}, "'city' of --split-column says 'Aarau'"),
     ],
 )
