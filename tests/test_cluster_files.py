@@ -87,7 +87,8 @@ def test_the_lock_is_whole_and_within_what_raysq_allows():
     project = parsed["project"]
     # raysq itself is built by the locked setuptools.
     builds = parsed["build-system"]["requires"]
-    for text in [*builds, *project["dependencies"], *project["optional-dependencies"]["optuna"]]:
+    extras = project["optional-dependencies"]
+    for text in [*builds, *project["dependencies"], *extras["optuna"], *extras["serve"]]:
         asked = Requirement(text)
         assert asked.specifier.contains(lock[canonicalize_name(asked.name)]), text
     assert not lock.keys() & gpu.keys() and all(name.startswith("nvidia-") for name in gpu)
