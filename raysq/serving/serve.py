@@ -6,11 +6,12 @@ import re
 import socket
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote
 
+from raysq.distributed.lost_work import is_loss
 from raysq.errors import MissingPackageError, ResourceError, UsageError
 from raysq.serving.access import Access
 from raysq.serving.application import MAX_BODY, Application
@@ -157,6 +158,7 @@ def _deploy(
     scale = Scale(replicas, gpu, max(1, cores() // count) if own else 1)
     check_resources(scale.needs, "a replica", count)
     logging.getLogger("ray.serve").setLevel(logging.ERROR)
+    stack.enter_context(_losses_untold())
     began = not _has_serve()
     serve.start(proxy_location="Disabled", logging_config=LoggingConfig(enable_access_log=False))
     if began:
@@ -184,6 +186,26 @@ def _deploy(
         each.name: backend(handle, replicas, most_waiting) for each, handle in zip(served, handles, strict=True)
     }
     return backends, readiness({name: (application, name) for name, application in names.items()})
+
+
+@contextlib.contextmanager
+def _losses_untold() -> Iterator[None]:
+    """Let asyncio tell no errors of lost replicas, within the block.
+
+    Serve's router asks replicas for the length of their queues in tasks that nobody waits for. Their requests are sent
+    again, and `Batcher` tells what is lost for good.
+    """
+
+    def is_other(record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        return error is None or not is_loss(error)
+
+    logger = logging.getLogger("asyncio")
+    logger.addFilter(is_other)
+    try:
+        yield
+    finally:
+        logger.removeFilter(is_other)
 
 
 def _has_serve() -> bool:

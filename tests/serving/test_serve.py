@@ -3,6 +3,7 @@
 import collections
 import contextlib
 import json
+import logging
 import os
 import signal
 import subprocess
@@ -20,7 +21,7 @@ import raysq
 from raysq.cli import main
 from raysq.errors import UsageError
 from raysq.serving.blueprint import write_blueprint
-from raysq.serving.serve import _reason
+from raysq.serving.serve import _losses_untold, _reason
 
 SECONDS = 300  # that a start may take on a busy machine
 
@@ -107,6 +108,16 @@ def test_killed_replicas_lose_no_request_and_ctrl_c_leaves_no_process(command, r
     _, alive = psutil.wait_procs(below, timeout=30)
     assert alive == []
     assert (tmp_path / "errors.txt").read_text() == "raysq: the server has stopped\n"
+
+
+def test_lost_replicas_are_no_errors_of_asyncio(caplog):
+    from ray.exceptions import ActorDiedError
+
+    with _losses_untold():
+        for error in (ActorDiedError(), ValueError("a mistake")):
+            logging.getLogger("asyncio").error("Task exception was never retrieved", exc_info=error)
+    logging.getLogger("asyncio").error("later", exc_info=ActorDiedError())
+    assert [record.exc_info[0] for record in caplog.records] == [ValueError, ActorDiedError]
 
 
 @pytest.mark.cluster
