@@ -20,7 +20,7 @@ LEVELS = (
     {"layers"},
     {"data", "distributed"},
     {"storage"},
-    {"config", "errors", "display", "backend", "registry"},
+    {"config", "environment", "errors", "display", "backend", "registry"},
 )
 LEVEL = {name: number for number, names in enumerate(LEVELS) for name in names}
 # The rooms that import Ray, and those that know strategies of TensorFlow.

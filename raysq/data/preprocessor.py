@@ -123,6 +123,17 @@ class Preprocessor(ABC):
         unset = [name for name in ("sheet", *self.later) if settings.get(name, "") is None]
         return {name: value for name, value in settings.items() if name not in unset}
 
+    @property
+    def source_options(self) -> dict[str, Any]:
+        """Arguments of `raysq.data.sources.resolve` that say what the preprocessor reads."""
+        return {
+            "suffixes": self.suffixes,
+            "trees": self.trees,
+            "zip_member": self.zip_member,
+            "listing": self.listing,
+            "write_rows": self.write_rows,
+        }
+
     def infer(self, files: list[Path]) -> tuple[Self, list[str]]:
         """Infer settings that the user left out from the files. Return the completed preprocessor and messages."""
         return self, []

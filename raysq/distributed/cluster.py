@@ -13,11 +13,11 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from raysq.config import environment_seconds
 from raysq.display.in_notebook import do_without_widgets
 from raysq.display.terminal import print_message
 from raysq.distributed import head_watch, own_cluster
 from raysq.distributed.places import units
+from raysq.environment import environment_seconds
 from raysq.errors import ResourceError
 from raysq.storage.uris import redact, redact_text
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from raysq.config import environment_seconds
+from raysq.environment import environment_seconds
 
 _SECONDS = 5  # for the head to answer
 _REPLACEMENT_SECONDS = 30.0

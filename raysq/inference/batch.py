@@ -104,11 +104,7 @@ def predict_file(
             url=None,
             sha256=None,
             sample=_no_sample,
-            suffixes=preprocessor.suffixes,
-            trees=preprocessor.trees,
-            zip_member=preprocessor.zip_member,
-            listing=preprocessor.listing,
-            write_rows=preprocessor.write_rows,
+            **preprocessor.source_options,
             quiet=quiet,
         )
         if path is not None:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import numpy as np
 
 from raysq.data.dataset import Dataset
+from raysq.data.parts import TEST, TRAIN, VALIDATION
 from raysq.errors import DataError, UsageError
 
 SPLITS: tuple[Literal["train", "val", "test"], ...] = ("train", "val", "test")
@@ -86,7 +87,7 @@ def split_rows(
         DataError: too few examples, or the selection divides groups that the data set keeps together.
     """
     part = dataset.column("part").slice(0, dataset.rows)
-    rows, test, validating = (np.flatnonzero(part == number) for number in range(3))
+    rows, test, validating = (np.flatnonzero(part == number) for number in (TRAIN, TEST, VALIDATION))
     if len(validating):
         if val_selection in ("hash", "stratified"):
             rows = rows[np.argsort(dataset.column("key").take(rows), kind="stable")]
@@ -171,7 +172,7 @@ def _stratified(
 
 def has_own_validation(dataset: Dataset) -> int:
     """Return the number of rows in the source's own validation part. If there are any, `val` has no effect."""
-    return int((dataset.column("part").slice(0, dataset.rows) == 2).sum())
+    return int((dataset.column("part").slice(0, dataset.rows) == VALIDATION).sum())
 
 
 def validation_messages(count: int, noun: str) -> list[str]:

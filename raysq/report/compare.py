@@ -118,10 +118,11 @@ def compare(*targets: Run | str | Path, trust: bool = False) -> Comparison:
     configs = [run.config for run in compared]
     reasons = [different_examples(compared[0], run) for run in compared]
     other_loss = [_has_other_loss(configs[0], config) for config in configs]
-    seeds = _metrics_by_seed(compared)
-    names = list(dict.fromkeys(name for run in compared for name in _metrics(run)))
+    results = [_metrics(run) for run in compared]
+    seeds = _metrics_by_seed(compared, results)
+    names = list(dict.fromkeys(name for result in results for name in result))
     metrics = [
-        _compared(name, compared, seeds, [_compares(name, reasons[i], other_loss[i]) for i in range(len(compared))])
+        _compared(name, results, seeds, [_compares(name, reasons[i], other_loss[i]) for i in range(len(compared))])
         for name in names
     ]
     messages = [*_of_examples(reasons), *_of_losses(configs, other_loss), *_of_seeds(configs)]
@@ -142,14 +143,17 @@ def _compares(name: str, reasons: Mapping[str, str], other_loss: bool) -> bool:
 
 
 def _compared(
-    name: str, compared: Sequence[Run], seeds: Sequence[Mapping[int, Mapping[str, float]]], compares: Sequence[bool]
+    name: str,
+    results: Sequence[Mapping[str, float]],
+    seeds: Sequence[Mapping[int, Mapping[str, float]]],
+    compares: Sequence[bool],
 ) -> ComparedMetric:
-    values = [_metrics(run).get(name) for run in compared]
+    values = [result.get(name) for result in results]
     statistics = [SeedStatistics.of([m[name] for m in by_seed.values() if name in m]) for by_seed in seeds]
     differences: list[float | None] = [None]
     beyond: list[bool | None] = [None]
     first, mean = values[0], statistics[0]
-    for index in range(1, len(compared)):
+    for index in range(1, len(results)):
         value, other = values[index], statistics[index]
         known = compares[index] and first is not None and value is not None
         differences.append(value - first if known and first is not None and value is not None else None)
@@ -196,11 +200,11 @@ def _comparable(loss: Any) -> Any:
     return getattr(loss, "__qualname__", loss)
 
 
-def _metrics_by_seed(compared: Sequence[Run]) -> list[dict[int, dict[str, float]]]:
+def _metrics_by_seed(compared: Sequence[Run], results: Sequence[dict[str, float]]) -> list[dict[int, dict[str, float]]]:
     """Return the metrics by seed of the finished runs of each run's settings; runs of the same settings share them."""
-    groups = {_settings_id(run.config): {run.config.seed: _metrics(run)} for run in reversed(compared)}
-    for run in compared:
-        groups[_settings_id(run.config)].setdefault(run.config.seed, _metrics(run))
+    groups: dict[str, dict[int, dict[str, float]]] = {}
+    for run, result in zip(compared, results, strict=True):
+        groups.setdefault(_settings_id(run.config), {}).setdefault(run.config.seed, result)
     for run in _others(compared):
         by_seed = groups.get(_settings_id(run.config))
         if by_seed is not None and run.config.seed not in by_seed:

@@ -143,20 +143,13 @@ def _resolved(
 ) -> tuple[ResolvedSource, ResolvedSource | None]:
     """Find the raw data, and those to validate on if they are given."""
     published = task.source
-    resolve = partial(
-        sources.resolve,
-        suffixes=preprocessor.suffixes,
-        trees=preprocessor.trees,
-        zip_member=preprocessor.zip_member,
-        listing=preprocessor.listing,
-        write_rows=preprocessor.write_rows,
-        quiet=quiet,
-    )
-    resolved = resolve(
+    options = {**preprocessor.source_options, "quiet": quiet}
+    resolved = sources.resolve(
         source,
         url=published.url if published else None,
         sha256=published.sha256 if published else None,
         sample=_sample(task, problem),
+        **options,
     )
     if validation is None:
         return resolved, None
@@ -165,7 +158,7 @@ def _resolved(
             f"--validation takes no sample, received {validation!r}: give a file, or ./sample for its path"
         )
     with sources.of_validation():
-        return resolved, resolve(validation)
+        return resolved, sources.resolve(validation, **options)
 
 
 @contextlib.contextmanager

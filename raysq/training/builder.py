@@ -6,9 +6,8 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from raysq import backend
 from raysq.config import Setting, convert, nearest_name, setting_fields
-from raysq.errors import RaysqError, UsageError
+from raysq.errors import UsageError
 from raysq.problems.base import Problem
 from raysq.problems.specs import ModelSpec
 from raysq.storage import trust
@@ -16,12 +15,11 @@ from raysq.training.model_source import (
     SourceChanged,
     find_module,
     folder_of,
-    import_source,
     imported_digest,
     is_of_python,
 )
 from raysq.training.passed_models import PASSED, FunctionNotPassed, is_passed
-from raysq.training.user_code import describe, is_own, line_of
+from raysq.training.user_code import describe, import_named, is_own
 
 
 def find_model(problem: type[Problem[Any, Any]], model: str) -> ModelSpec:
@@ -76,18 +74,7 @@ def load_builder(
         raise trust.refusal("the configuration", path, find_module(module), folder)
     if is_of_python(module):
         raise UsageError(f"model {path!r}: module {module!r} is part of Python and builds no models")
-    backend.load()
-    try:
-        imported = import_source(module, digest, folder)
-    except RaysqError:
-        raise
-    except Exception as error:  # the user's module may raise anything
-        if isinstance(error, ModuleNotFoundError) and f"{module}.".startswith(f"{error.name}."):
-            raise UsageError(f"model {path!r}: there is no module {error.name!r} in {os.getcwd()}") from None
-        line = line_of(error, path)
-        raise UsageError(
-            f"model {path!r}: its module cannot be imported: {describe(error)}{f' ({line})' if line else ''}"
-        ) from error
+    imported = import_named(module, path, f"model {path!r}", f"in {os.getcwd()}", digest, folder)
     builder: Callable[..., Any] | None = getattr(imported, name, None)
     if builder is None:
         raise UsageError(f"model {path!r}: module {module!r} has no function {name!r}")

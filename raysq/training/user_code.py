@@ -9,9 +9,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
+from raysq import backend
 from raysq.errors import RaysqError, UsageError
+from raysq.training.model_source import import_source
 
 _MAX_LENGTH = 400  # characters of a message
 # TensorFlow errors that are not caused by a model: out of memory, or the loss of another worker of the group.
@@ -72,6 +75,34 @@ def user_loop(model: str, records: Iterator[Any]) -> Iterator[Any]:
         if record is None:
             return
         yield record
+
+
+def import_named(module: str, path: str, what: str, place: str, digest: str = "", folder: str = "") -> ModuleType:
+    """Import the module of something that the user has named, after Keras.
+
+    Args:
+        module: `package.module`.
+        path: what the user has named, `package.module:name`.
+        what: how errors begin, such as "model 'package.module:name'".
+        place: where the module is looked for, for the error.
+        digest, folder: see `raysq.training.model_source.import_source`.
+
+    Raises:
+        UsageError: there is no such module, or it cannot be imported.
+        SourceChanged: the module has another source.
+    """
+    backend.load()
+    try:
+        return import_source(module, digest, folder)
+    except RaysqError:
+        raise
+    except Exception as error:  # the user's module may raise anything
+        if isinstance(error, ModuleNotFoundError) and f"{module}.".startswith(f"{error.name}."):
+            raise UsageError(f"{what}: there is no module {error.name!r} {place}") from None
+        line = line_of(error, path)
+        raise UsageError(
+            f"{what}: its module cannot be imported: {describe(error)}{f' ({line})' if line else ''}"
+        ) from error
 
 
 def describe(error: BaseException) -> str:

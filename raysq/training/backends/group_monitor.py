@@ -8,8 +8,8 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from raysq.config import environment_seconds
 from raysq.distributed import cluster_values, own_cluster
+from raysq.environment import environment_seconds
 from raysq.training.backends import end_processes, heartbeat
 from raysq.training.backends.group_events import GroupEvents, Member
 from raysq.training.backends.group_log import Event

@@ -14,9 +14,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from raysq.config import environment_seconds
 from raysq.distributed.cluster import is_alone
 from raysq.distributed.idle import on_release
+from raysq.environment import environment_seconds
 from raysq.errors import Interrupted
 from raysq.training.backends.driver_context import DriverContext
 from raysq.training.backends.group_log import Event

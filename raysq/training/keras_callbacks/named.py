@@ -4,10 +4,9 @@ import inspect
 from collections.abc import Sequence
 from typing import Any
 
-from raysq import backend
-from raysq.errors import RaysqError, UsageError
-from raysq.training.model_source import import_source, is_of_python
-from raysq.training.user_code import describe, line_of
+from raysq.errors import UsageError
+from raysq.training.model_source import is_of_python
+from raysq.training.user_code import describe, import_named, line_of
 
 
 def import_callbacks(names: Sequence[str]) -> list[Any]:
@@ -44,8 +43,10 @@ def _import_callback(text: str) -> Any:
         arguments[key] = _plain(value)
     if is_of_python(module):
         raise UsageError(f"--callback {text}: module {module!r} is part of Python and has no callbacks")
-    backend.load()
-    found = _find(text, module, name)
+    imported = import_named(module, text, f"--callback {text}", "in the current folder or among the packages")
+    if not hasattr(imported, name):
+        raise UsageError(f"--callback {text}: module {module!r} has no {name!r}")
+    found = getattr(imported, name)
     if not callable(found) or _is_callback(found):
         if arguments:
             raise UsageError(f"--callback {text}: {name} is an object, which takes no arguments: leave {pairs[0]} out")
@@ -71,25 +72,6 @@ def _plain(value: str) -> Any:
         except ValueError:
             continue
     return value
-
-
-def _find(text: str, module: str, name: str) -> Any:
-    try:
-        imported = import_source(module)
-    except RaysqError:
-        raise
-    except Exception as error:  # the user's module may raise anything
-        if isinstance(error, ModuleNotFoundError) and f"{module}.".startswith(f"{error.name}."):
-            raise UsageError(
-                f"--callback {text}: there is no module {error.name!r} in the current folder or among the packages"
-            ) from None
-        line = line_of(error, text)
-        raise UsageError(
-            f"--callback {text}: its module cannot be imported: {describe(error)}{f' ({line})' if line else ''}"
-        ) from error
-    if not hasattr(imported, name):
-        raise UsageError(f"--callback {text}: module {module!r} has no {name!r}")
-    return getattr(imported, name)
 
 
 def _make(text: str, function: Any, arguments: dict[str, Any]) -> Any:
