@@ -148,6 +148,35 @@ class EncodedDocuments:
             holding += document_counts(bags(codes, offsets, self.vocabulary), rows, features)
         return inverse_frequency(len(self.split.train), holding)
 
+    def class_counts(self) -> np.ndarray:
+        """Return the occurrences of each id in the training documents of each class.
+
+        A document counts as much as it weighs in the loss. Without counts in the input, each id counts once for each of
+        its documents.
+
+        Returns:
+            float64 of shape (classes, features).
+        """
+        features, classes = self.vocabulary.features, len(self.dataset.manifest.report["classes"])
+        weights = np.zeros(self.dataset.rows)
+        weights[self.split.train] = 1.0 if self.train_weights is None else self.train_weights
+        found = np.zeros(classes * features)
+        for begin, end, codes, offsets in self.tokens.blocks():
+            documents = bags(codes, offsets, self.vocabulary)
+            lengths = np.diff(documents.offsets)
+            cells = np.repeat(self.labels[begin:end].astype(np.int64) * features, lengths) + documents.ids[1:]
+            values = np.repeat(weights[begin:end], lengths)
+            if documents.counts is not None:
+                values *= documents.counts[1:]
+            found += np.bincount(cells, values, len(found))
+        return found.reshape(classes, features)
+
+    @property
+    def train_weights(self) -> np.ndarray | None:
+        """Weight of each training document in the loss; None where all weigh the same."""
+        rows = self.split.train
+        return weigh(column_weights(self.dataset, rows), self.class_weights, self.labels[rows])
+
     def vectors(self) -> np.ndarray | None:
         """Return the word vector of each id.
 
@@ -206,10 +235,7 @@ class Texts(RowBatches[EncodedDocuments]):
     @property
     def weights(self) -> np.ndarray | None:
         """Weight of each example, of training examples by their class too; None where all weigh the same."""
-        weights = column_weights(self.data.dataset, self.rows)
-        if self.name != "train":
-            return weights
-        return weigh(weights, self.data.class_weights, self.data.labels[self.rows])
+        return self.data.train_weights if self.name == "train" else column_weights(self.data.dataset, self.rows)
 
     def gather(self, indices: Any, arrays: Mapping[str, Any], take: Callable[[Any, Any], Any]) -> tuple[Any, Any]:
         """Build a batch.

@@ -13,14 +13,16 @@ Every builder raises UsageError if it does not take the input (a bag, a sequence
 setting is out of range.
 """
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import keras
 
+from raysq.config import Range
 from raysq.errors import DataError, UsageError
 from raysq.layers import GRU, LSTM, BagDense, Constant, LeadingZeros, OneHotConv1D, SimpleRNN
 from raysq.problems.setting_types import Count, Rate
 from raysq.problems.specs import InputSpec
+from raysq.problems.text_classification.naive_bayes import MOST_CELLS, fits, log_odds
 
 Cell = Literal["lstm", "gru", "simple_rnn"]
 _CELLS = {"lstm": LSTM, "gru": GRU, "simple_rnn": SimpleRNN}
@@ -31,6 +33,34 @@ def baseline(inputs: InputSpec) -> keras.Model:
     priors = [float(share) for share in inputs.extra["priors"]]
     values = priors[1:] if inputs.outputs == 1 else priors
     return keras.Sequential([_input(inputs), Constant(values)], name="baseline")
+
+
+def naive_bayes(inputs: InputSpec, *, alpha: Annotated[float, Range(above=0)] = 1.0) -> keras.Model:
+    """Build multinomial naive Bayes from the word counts of each class. There is nothing to train.
+
+    Args:
+        inputs: spec of bags.
+        alpha: occurrences that are added to those of each word in each class.
+
+    Raises:
+        UsageError: the input is no bag of presences or counts, or the table of words by class is too large.
+    """
+    weights, features = inputs.extra["vectorization"], inputs.extra["features"]
+    classes = len(inputs.extra["classes"])
+    if weights not in ("multi_hot", "count"):
+        raise UsageError(f"model naive_bayes counts words, and vectorization is {weights}: set count or multi_hot")
+    if not fits(classes, features):
+        raise UsageError(
+            f"model naive_bayes would count {features:,} ids in {classes:,} classes, more than {MOST_CELLS:,} numbers: "
+            "lower max_features or hashing"
+        )
+    kernel, bias = log_odds(inputs.extra["class_counts"](), inputs.extra["priors"], inputs.extra["first"], alpha)
+    activation = "sigmoid" if inputs.outputs == 1 else "softmax"
+    layer = BagDense(inputs.outputs, features, weights, activation=activation, trainable=False, dtype="float32")
+    model = keras.Sequential([_input(inputs), layer], name="naive_bayes")
+    layer.kernel.assign(kernel)
+    layer.bias.assign(bias)
+    return model
 
 
 def multihot(

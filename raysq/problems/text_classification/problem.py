@@ -23,6 +23,7 @@ from raysq.problems.text_classification import options
 from raysq.problems.text_classification.batches import EncodedDocuments, Texts
 from raysq.problems.text_classification.interface import interface
 from raysq.problems.text_classification.metadata import TextClassificationMetadata
+from raysq.problems.text_classification.naive_bayes import fits
 from raysq.problems.text_classification.predict import predict
 from raysq.problems.text_classification.preprocessor import TextClassificationPreprocessor
 from raysq.problems.text_classification.report import report
@@ -47,6 +48,7 @@ class TextClassification(Problem[TextClassificationSettings, TextClassificationM
     Preprocessor = TextClassificationPreprocessor
     models: ClassVar[Mapping[str, ModelSpec]] = {
         "baseline": ModelSpec(_BUILDERS + "baseline", xla=False),
+        "naive_bayes": ModelSpec(_BUILDERS + "naive_bayes", {"vectorization": "count"}, xla=False),
         "multihot": ModelSpec(_BUILDERS + "multihot", _BAG, xla=False),
         "embedding": ModelSpec(_BUILDERS + "embedding", {"maxlen": 20}, xla=False),
         "average": ModelSpec(_BUILDERS + "average", xla=False),
@@ -99,10 +101,11 @@ class TextClassification(Problem[TextClassificationSettings, TextClassificationM
     def input_spec(self, dataset: Dataset) -> InputSpec:
         """Return the input spec for model builders.
 
-        `extra` has "features" (number of ids), "classes" (names), "priors" (share of each class among the training
-        documents), "vectorization", "loss", "maxlen", and two functions. "idf" returns float32 of shape
-        `(features,)`. "vectors" returns float32 of shape `(features, dimension)`, or None if the data set has no word
-        vectors.
+        `extra` has "features" (number of ids), "first" (id of the first word), "classes" (names), "priors" (share of
+        each class among the training documents), "vectorization", "loss", "maxlen", and three functions. "idf" returns
+        float32 of shape `(features,)`. "class_counts" returns the occurrences of each id in the training documents of
+        each class, of shape `(classes, features)`. "vectors" returns float32 of shape `(features, dimension)`, or None
+        if the data set has no word vectors.
         """
         settings, metadata = self.settings, self.metadata
         documents = dataset.derived(EncodedDocuments, settings)
@@ -114,7 +117,9 @@ class TextClassification(Problem[TextClassificationSettings, TextClassificationM
                 "features": metadata.features,
                 "classes": tuple(metadata.classes),
                 "priors": tuple(metadata.priors),
+                "first": settings.first,
                 "idf": documents.idf,
+                "class_counts": documents.class_counts,
                 "vectors": documents.vectors,
                 "vectorization": settings.vectorization,
                 "loss": settings.loss,
@@ -133,7 +138,13 @@ class TextClassification(Problem[TextClassificationSettings, TextClassificationM
         return Objective(loss, {"accuracy": accuracy})
 
     def baselines(self) -> dict[str, Mapping[str, Any]]:
-        return {"baseline": {"vectorization": "sequence", "ngrams": 1, "hashing": 0, "maxlen": 1}}
+        """Return the shares of the classes, and naive Bayes over the run's own vocabulary where it is small enough."""
+        found: dict[str, Mapping[str, Any]] = {
+            "baseline": {"vectorization": "sequence", "ngrams": 1, "hashing": 0, "maxlen": 1}
+        }
+        if fits(len(self.metadata.classes), self.metadata.features):
+            found["naive_bayes"] = {"vectorization": "count"}
+        return found
 
     def describe(self) -> list[str]:
         """Return messages that describe the classes, the input of a model and the coverage of its vocabulary."""

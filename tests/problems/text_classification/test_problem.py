@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -112,10 +113,18 @@ def test_objective(classes, loss):
 
 def test_baselines_keep_the_split():
     settings = TextClassificationSettings(vectorization="tfidf", ngrams=2, val="0.4", loss="mse")
-    ((name, changes),) = TextClassification(settings, metadata_of(["a", "b"])).baselines().items()
-    assert name == "baseline"
-    changed = TextClassificationSettings(**{**vars(settings), **changes})
-    assert (changed.val, changed.val_selection, changed.loss, changed.bag) == ("0.4", "hash", "mse", False)
+    baselines = TextClassification(settings, metadata_of(["a", "b"])).baselines()
+    assert list(baselines) == ["baseline", "naive_bayes"]
+    for name, changes in baselines.items():
+        changed = TextClassificationSettings(**{**vars(settings), **changes})
+        same = (changed.val, changed.val_selection, changed.loss)
+        assert (*same, changed.bag) == ("0.4", "hash", "mse", name == "naive_bayes")
+    assert changed.ngrams == 2  # the vocabulary of the run
+
+
+def test_naive_bayes_is_left_out_where_its_table_is_too_large():
+    metadata = replace(metadata_of(["a", "b"]), features=1 << 24)
+    assert list(TextClassification(TextClassificationSettings(), metadata).baselines()) == ["baseline"]
 
 
 def mean_of_embeddings(inputs):
