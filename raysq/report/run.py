@@ -68,7 +68,7 @@ def run_verdict(analysis: Analysis) -> str:
         loss, epochs = number(best["val_loss"]), len(analysis.records)
         text += f" Best validation loss {loss}, in epoch {best['epoch']} of {epochs}."
     if improving := analysis.run.still_improving():
-        text += f" The {improving.replace('val_loss', 'validation loss')}."
+        text += f" It was {improving.replace('val_loss', 'validation loss')}."
     return text
 
 

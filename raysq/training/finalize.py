@@ -11,6 +11,7 @@ from raysq.storage.atomic import atomic_write
 from raysq.training import checkpoint
 from raysq.training.best import Weights, assign, best_checkpoint
 from raysq.training.goodput import Goodput, read_attempts, summarize
+from raysq.training.improvement import is_still_improving
 from raysq.training.open_trainer import open_trainer
 from raysq.training.run import Run
 from raysq.training.state import TrainState
@@ -122,6 +123,8 @@ def write_result(
             "epochs": state.epoch,
             "parameters": int(trainer.model.count_params()),
             "ended": ended,
+            "still_improving": ended == "finished"
+            and is_still_improving(run.metrics(), trainer.settings.epochs, state.step),
             "left_to_model": list(trainer.compilation.ignored_settings),
             **({} if goodput is None else {"goodput": goodput.to_json(), "replicas": replicas}),
         }

@@ -17,6 +17,7 @@ from raysq.storage.trust import SIGNATURE, check_links, is_signed, sign
 from raysq.training.config_differences import describe_differences
 from raysq.training.find_run import find_run, remove_run
 from raysq.training.goal import best_record
+from raysq.training.improvement import is_still_improving
 from raysq.training.passed_models import SOURCE_FILE, source_of
 from raysq.training.run_config import RunConfig
 from raysq.training.run_files import RunFiles
@@ -62,7 +63,7 @@ class Run(RunFiles):
         """Return the run's state and metrics for display."""
         result = self.result()
         if result is not None:
-            best = f"{result['best_epoch']} of {result['epochs']}"
+            best = f"{result['best_epoch']} of {result['epochs']}{', still improving' * bool(self.still_improving())}"
             return {"state": "finished", "best epoch": best, "metrics": result["metrics"]}
         last = next(iter(self.metrics()[-1:]), {})
         metrics = {key: value for key, value in last.items() if key.startswith("val_")}
@@ -206,15 +207,21 @@ class Run(RunFiles):
         return Report(write_report(self, output=output, **options))
 
     def still_improving(self) -> str | None:
-        """Return a message if a finished run trained all epochs and its last val_loss is the lowest, else None."""
-        losses = [record["val_loss"] for record in self.metrics()]
-        epochs = self.config.settings["training"]["epochs"]
+        """Return a message if a finished run was still improving when its last epoch ended, else None.
+
+        See `raysq.training.improvement.is_still_improving`.
+        """
         result = self.result()
-        if result is None or not result["steps"] or len(losses) < 2 or len(losses) < epochs:
+        epochs = self.config.settings["training"]["epochs"]
+        records = self.metrics()
+        if result is None or not is_still_improving(records, epochs, result["steps"]):
             return None
-        if not losses[-1] < min(losses[:-1]):
-            return None
-        return f"val_loss still fell in the last epoch: train longer, such as with --epochs {2 * epochs} (a new run)"
+        best = best_record(records)
+        assert best is not None
+        return (
+            f"still improving when it ended: the lowest val_loss came in epoch {best['epoch']} of {epochs}; train "
+            f"longer, such as with --epochs {2 * epochs} (a new run)"
+        )
 
 
 def runs(on_damaged: Callable[[Path, DataError], None] | None = None) -> list[Run]:

@@ -29,6 +29,7 @@ class RunResult(TypedDict):
     best_epoch: int
     epochs: int
     parameters: int
+    still_improving: NotRequired[bool]  # absent in runs of an older raysq; see `raysq.training.improvement`
     goodput: NotRequired[dict[str, float]]  # absent in runs of an older raysq; see `raysq.training.goodput.Goodput`
     replicas: NotRequired[list[int]]  # of each attempt, over all workers; absent likewise
 

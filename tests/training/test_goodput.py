@@ -235,6 +235,7 @@ def test_a_run_that_is_stopped_early_is_exported_with_its_goodput_or_without(con
         run_worker(run, None, TrainingCallbacks(on_epoch_end=lambda record: sys.exit(), tensorboard=False))
     finalize.finalize(run, ended="stopped early")
     assert run.result()["goodput"]["training"] > 0 and run.result()["ended"] == "stopped early"
+    assert run.result()["still_improving"] is False  # it was not its epochs that ended it
     (run.directory / "goodput.json").write_text("[{")
     finalize.finalize(run, ended="stopped early")
     assert "goodput" not in run.result() and "the goodput is left out" in capsys.readouterr().err

@@ -41,13 +41,18 @@ class Told(Run):
         ([0.5, 0.4], 9, 10, False),  # a search ended it, or a budget
         ([0.5], 1, 10, False),  # one epoch says nothing of the next
         ([0.5, 0.4], 2, 0, False),  # nothing to train
+        ([0.5] * 18 + [0.4, 0.45], 20, 10, True),  # the lowest of the last tenth
+        ([0.5] * 17 + [0.4, 0.45, 0.45], 20, 10, False),
+        ([0.5, 0.4, 0.39999], 3, 10, False),  # a rate that falls to zero
+        ([-0.5, -0.6, -0.7], 3, 10, True),  # a loss of one's own
     ],
 )
 def test_a_run_says_whether_its_loss_still_fell(losses, epochs, steps, still):
     said = Told(losses, epochs=epochs, steps=steps).still_improving()
     assert (said is not None) == still
     if still:
-        assert "still fell in the last epoch" in said and "--epochs 6" in said
+        best = losses.index(min(losses)) + 1
+        assert f"epoch {best} of {epochs};" in said and f"--epochs {2 * epochs} " in said
 
 
 def test_a_run_that_is_not_finished_says_nothing():
