@@ -25,6 +25,7 @@ from raysq.report.page import write_report
 from raysq.serving.serve import Server, serve
 from raysq.tasks import register_task
 from raysq.tasks.prepare import prepare
+from raysq.tasks.published import Published
 from raysq.tasks.task import Source, Task
 from raysq.training.backtest import Backtest, backtest
 from raysq.training.evaluation import evaluate
@@ -50,6 +51,7 @@ __all__ = [
     "Predictor",
     "Preprocessor",
     "Problem",
+    "Published",
     "Range",
     "RaysqError",
     "Report",

@@ -67,6 +67,7 @@ EXTENSION_NAMES = [
         "Option",
         "Preprocessor",
         "Problem",
+        "Published",
         "Range",
         "RowContext",
     ),

@@ -57,7 +57,8 @@ def test_a_task_is_registered_and_replaced():
         ({"name": "mnist"}, "task 'mnist' is built in: give yours another name"),
         ({"problem": "image"}, "task 'x': unknown problem 'image': did you mean images?"),
         ({"preparation": {"colour": "gray"}}, "has no setting 'colour' of prepare: did you mean color?"),
-        ({"published": {"cnm": 0.9}}, "problem 'images' has no model 'cnm': did you mean cnn?"),
+        ({"published": (raysq.Published("cnm", "val_accuracy", 0.9, ""),)}, "has no model 'cnm': did you mean cnn?"),
+        ({"published": {"cnn": 0.9}}, "published holds raysq.Published objects, received 'cnn'"),
         ({"search_model": "rnn"}, "problem 'images' has no model 'rnn'"),
     ],
 )

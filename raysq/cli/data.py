@@ -1,11 +1,15 @@
 """Commands about data and about this machine: `tasks`, `prepare`, `verify` and `doctor`."""
 
 import argparse
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from raysq.cli.output import write_result
 from raysq.display.terminal import print_message, print_result
 from raysq.errors import DataError
+
+if TYPE_CHECKING:
+    from raysq.tasks.task import Task
 
 
 def tasks(options: argparse.Namespace) -> None:
@@ -14,6 +18,8 @@ def tasks(options: argparse.Namespace) -> None:
     from raysq import problems, tasks
     from raysq.tasks import datasets
 
+    if options.published:
+        return _published(options, tasks.usable())
     rows: list[dict[str, Any]] = []
     damaged: list[DataError] = []
     for name, task in tasks.usable().items():
@@ -30,6 +36,24 @@ def tasks(options: argparse.Namespace) -> None:
         print_message(f"a task is left out: {reason}")
     for error in damaged:
         print_message(f"a data set is left out: {error}")
+    return None
+
+
+def _published(options: argparse.Namespace, tasks_by_name: Mapping[str, "Task"]) -> None:
+    """Show the published figures of tasks, with their protocols."""
+    from dataclasses import asdict
+
+    from rich.table import Table
+
+    from raysq.display.numbers import short
+
+    figures = [(name, figure) for name, task in tasks_by_name.items() for figure in task.published]
+    rows = [{"task": name, **asdict(figure), "split": figure.split} for name, figure in figures]
+    table = Table("task", "model", "metric", "published", "protocol, if not the defaults", "source")
+    for name, figure in figures:
+        cells = (figure.metric, short(figure.value), figure.protocol or "-", figure.source)
+        table.add_row(name, figure.model, *cells)
+    write_result(options, rows, lambda console: console.print(table, soft_wrap=False))
 
 
 def prepare(options: argparse.Namespace) -> None:

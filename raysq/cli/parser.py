@@ -32,7 +32,8 @@ def parser(requested: str = "") -> argparse.ArgumentParser:
         sub.add_argument("--debug", action="store_true", help="Show tracebacks of errors and all log messages.")
         return sub
 
-    command("tasks", data.tasks, "List the tasks with their models and prepared data sets.")
+    sub = command("tasks", data.tasks, "List the tasks with their models and prepared data sets.")
+    sub.add_argument("--published", action="store_true", help="List the published figures and their protocols instead.")
 
     sub = command("prepare", data.prepare, "Prepare the data of a task as Arrow shards with a manifest.")
     _add_task(sub)

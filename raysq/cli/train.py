@@ -147,8 +147,10 @@ def tune(options: argparse.Namespace) -> None:
 
 
 def evaluate(options: argparse.Namespace) -> None:
+    from raysq.data.dataset import Dataset
     from raysq.problems.capabilities import EvaluationDetails
     from raysq.training.evaluation import evaluate_in_detail
+    from raysq.training.published import compare_published
     from raysq.training.run import Run
 
     run = Run.open(options.run_name, trust=options.trust)
@@ -159,6 +161,7 @@ def evaluate(options: argparse.Namespace) -> None:
     config = run.config
     problem = config.make_problem()
     remarks = problem.describe()
+    published = compare_published(run, Dataset.open(config.data), metrics_by_model[config.model])
     result = {
         "run": str(run.directory),
         "task": config.task,
@@ -171,6 +174,7 @@ def evaluate(options: argparse.Namespace) -> None:
         "metrics": metrics_by_model[config.model],
         "baseline": metrics_by_model.get("baseline"),
         "references": {name: metrics for name, metrics in metrics_by_model.items() if name != config.model},
+        "published": [comparison.to_json() for comparison in published],
         "details": details,
         "messages": messages,
         "remarks": remarks,
@@ -180,6 +184,8 @@ def evaluate(options: argparse.Namespace) -> None:
         for line in remarks:
             print_message(line)
         metrics_table(console, metrics_by_model, config)
+        for comparison in published:
+            console.print(comparison.describe())
         for message in messages:
             console.print(message)
         if isinstance(problem, EvaluationDetails):

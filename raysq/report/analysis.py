@@ -15,6 +15,7 @@ from raysq.report.graph import Node, node_of, read_graph
 from raysq.training.evaluation import evaluate_in_detail
 from raysq.training.goal import best_record
 from raysq.training.goodput import Attempt, read_attempts
+from raysq.training.published import PublishedComparison, compare_published
 from raysq.training.run import Run
 from raysq.training.run_config import RunConfig, resolve_config
 from raysq.training.settings import TrainSettings
@@ -35,6 +36,7 @@ class Analysis:
         graph: The model's layers.
         sections: The problem's sections.
         examples: Number of examples by split.
+        published: Published figures of the model, beside those of the run where it follows their protocol.
         attempts: Attempts at training the run, with their times. Empty for a run of an older raysq.
         missing: A message for each part that is left out.
         refused: Why the code of an untrusted run was not imported. Empty if none was needed.
@@ -50,6 +52,7 @@ class Analysis:
     graph: tuple[Node, ...] = ()
     sections: list[Section] = field(default_factory=list)
     examples: dict[str, int] = field(default_factory=dict)
+    published: list[PublishedComparison] = field(default_factory=list)
     attempts: list[Attempt] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     refused: str = ""
@@ -113,6 +116,7 @@ def analyze(run: Run, *, options: Mapping[str, Any] | None = None) -> Analysis:
         measured = cache.keep("evaluation", lambda: _evaluated(run))
         analysis.evaluation = measured["metrics"]
         analysis.missing += measured["messages"]
+        analysis.published = compare_published(run, dataset, analysis.metrics)
         model = CachedModel(run, dataset, cache)
         graph = cache.keep("graph", lambda: [node.to_json() for node in read_graph(model.keras)])
         analysis.graph = tuple(node_of(node) for node in graph)

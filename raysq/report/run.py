@@ -18,6 +18,7 @@ from raysq.report.metrics import leaderboards, metrics_of, primary, repeats, ver
 from raysq.report.model import draw_model, total
 from raysq.report.sections import draw_chart, draw_figures, draw_section, part
 from raysq.report.tables import draw_table
+from raysq.training.published import PublishedComparison
 
 
 def run_heading(analysis: Analysis) -> Markup:
@@ -97,6 +98,7 @@ def run_figures(analysis: Analysis) -> list[Figure]:
 def run_parts(analysis: Analysis, *, level: int = 2) -> list[Markup]:
     """Return the sections of a run in reading order, with headings of a level."""
     parts = [history_part(analysis, level=level), leaderboard_part(analysis, level=level)]
+    parts.append(published_part(analysis.published, level=level))
     parts += [draw_section(section, level=level) for section in analysis.sections]
     parts += [model_part(analysis, level=level), settings_part(analysis, level=level), data_part(analysis, level=level)]
     parts.append(goodput_part(analysis.attempts, analysis.state, level=level))
@@ -153,6 +155,32 @@ def leaderboard_part(analysis: Analysis, *, level: int = 2) -> Markup | None:
     any_higher = any(metric.higher_is_better for metric in metrics_of(analysis.metrics, None))
     note = "" if any_higher else "Errors and losses: lower is better."
     return part("Leaderboard", *map(draw_table, tables), note=note, level=level)
+
+
+def published_part(comparisons: Sequence[PublishedComparison], *, level: int = 2) -> Markup | None:
+    """Return the published figures of the model, beside the run's where it follows their protocol, or None."""
+    if not comparisons:
+        return None
+    rows = [
+        [
+            each.published.metric,
+            short(each.published.value),
+            each.measured,
+            each.published.source,
+            each.published.protocol or "the task's defaults",
+        ]
+        for each in comparisons
+    ]
+    table = Table(["metric", "published", "this run", "source", "protocol"], rows)
+    reasons = [
+        f"{each.published.metric} {short(each.published.value)} is not compared: {each.reasons}."
+        for each in comparisons
+        if each.differences
+    ]
+    reasons += [f"{each.published.metric}: {each.remark}." for each in comparisons if each.remark]
+    note = "Figures are beside each other where the run follows the published protocol."
+    items = tag("ul", *(tag("li", reason) for reason in reasons), class_="plain") if reasons else None
+    return part("Published figures", draw_table(table), *([items] if items else []), note=note, level=level)
 
 
 def model_part(analysis: Analysis, *, level: int = 2) -> Markup | None:

@@ -12,6 +12,7 @@ TASK = Task(
         url="https://archive.ics.uci.edu/ml/machine-learning-databases/00381/PRSA_data_2010.1.1-2014.12.31.csv",
         sha256="77b185392c567d67bf0ddaa27cf57f6f1198e463a665d86360f3910c313719bd",
         about="Song Xi Chen, Peking University; UCI Machine Learning Repository: 43,824 rows, 2010-2014",
+        rows=43_824,
     ),
     sample=hourly_sample,
     preparation={

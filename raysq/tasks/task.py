@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from raysq.tasks.published import Published
+
 
 @dataclass(frozen=True)
 class Source:
@@ -14,11 +16,13 @@ class Source:
         url: HTTP(S) URL of the file.
         sha256: SHA-256 checksum of the published file, or None if unknown. Defaults to None.
         about: Content, authors and license of the data. Defaults to "".
+        rows: Number of rows that the whole data have when prepared, or None if unknown. Defaults to None.
     """
 
     url: str
     sha256: str | None = None
     about: str = ""
+    rows: int | None = None
 
 
 @dataclass(frozen=True)
@@ -34,7 +38,7 @@ class Task:
         settings: Batch source, model and training settings that differ from the problem's. Defaults to none.
         sample: A function `sample(directory, spec) -> Path` that writes synthetic raw data in the layout of the source.
             Defaults to the problem's.
-        published: Published figures by model. Defaults to none.
+        published: Published figures of its models. Defaults to none.
         search_model: The model that `raysq tune` searches if none is named. Defaults to the problem's default model.
         search: The space that `raysq tune` searches: setting -> list of choices, or ("uniform" | "loguniform"
             | "randint", low, high). Defaults to empty.
@@ -47,6 +51,6 @@ class Task:
     preparation: Mapping[str, Any] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
     sample: Callable[[Path, str], Path] | None = None
-    published: Mapping[str, float] = field(default_factory=dict)
+    published: tuple[Published, ...] = ()
     search_model: str | None = None
     search: Mapping[str, Any] = field(default_factory=dict)

@@ -7,6 +7,7 @@ from raysq import problems
 from raysq.config import nearest_name, setting_fields
 from raysq.errors import UsageError
 from raysq.problems.validation import NAME, NAME_RULE
+from raysq.tasks.published import Published
 from raysq.tasks.task import Task
 
 
@@ -26,7 +27,10 @@ def validate_task(task: Any) -> None:
         if name not in fields:
             hint = nearest_name(name, fields)
             raise UsageError(f"{owner}: problem {task.problem!r} has no setting {name!r} of prepare: {hint}")
-    for name in (*task.published, *filter(None, [task.search_model])):
+    for figure in task.published:
+        if not isinstance(figure, Published):
+            raise UsageError(f"{owner}: published holds raysq.Published objects, received {figure!r}")
+    for name in (*(figure.model for figure in task.published), *filter(None, [task.search_model])):
         if name not in problem.models:
             hint = nearest_name(name, problem.models)
             raise UsageError(f"{owner}: problem {task.problem!r} has no model {name!r}: {hint}")

@@ -30,6 +30,7 @@ class RunResult(TypedDict):
     epochs: int
     parameters: int
     still_improving: NotRequired[bool]  # absent in runs of an older raysq; see `raysq.training.improvement`
+    ended: NotRequired[str]  # "finished", or why training was stopped early
     goodput: NotRequired[dict[str, float]]  # absent in runs of an older raysq; see `raysq.training.goodput.Goodput`
     replicas: NotRequired[list[int]]  # of each attempt, over all workers; absent likewise
 
