@@ -30,8 +30,11 @@ class Persistence(keras.layers.Layer):
         self.copies = copies
 
     def call(self, inputs: Any) -> Any:
-        repeated = [keras.ops.take(inputs[:, position, :], list(self.targets), axis=-1) for position in self.positions]
-        values = repeated[0] if len(repeated) == 1 else keras.ops.concatenate(repeated, axis=-1)
+        if len(self.positions) == 1:
+            values = keras.ops.take(inputs[:, self.positions[0], :], list(self.targets), axis=-1)
+        else:
+            values = keras.ops.take(keras.ops.take(inputs, list(self.positions), axis=1), list(self.targets), axis=-1)
+            values = keras.ops.reshape(values, (-1, len(self.positions) * len(self.targets)))
         return keras.ops.repeat(values, self.copies, axis=-1) if self.copies > 1 else values
 
     as_keras = call  # consists of Keras operations only

@@ -19,9 +19,10 @@ from raysq.problems.forecasting.settings import ForecastingSettings
 class Windows:
     """Windows of one split, as a `BatchSource`.
 
-    Neither x nor y reaches beyond the rows of the split, nor from one series into another. A window is an example only
-    if it sees no row before the first value of any column, does not end on a target filled from later values, and has
-    at least one observed target. If some targets are unobserved, batches include a mask and `shares` has weights.
+    Neither x nor y reaches beyond the rows of the split, nor from one series into another. With
+    `settings.protocol="ltsf"`, x may begin `lookback` rows before the split. A window is an example only if it sees no
+    row before the first value of any column, does not end on a target filled from later values, and has at least one
+    observed target. If some targets are unobserved, batches include a mask and `shares` has weights.
 
     Window i of rows `[begin, end)` is at row `r = begin + lookback + i * stride`. Its x are the rows at
     `r + settings.offsets`, all before r. Its y are the targets at `r + settings.ahead`.
@@ -44,7 +45,18 @@ class Windows:
     @cached_property
     def _begins(self) -> list[int]:
         """Return the first row of each series that a window may see."""
-        return [max(begin, first) for (begin, _), first in zip(self.bounds, self.series.firsts, strict=True)]
+        return [max(begin, first) for (begin, _), first in zip(self._seen, self.series.firsts, strict=True)]
+
+    @property
+    def _seen(self) -> list[tuple[int, int]]:
+        """Return the rows of each series that windows may see: those before an empty split are not among them."""
+        if self.settings.protocol == "inside":
+            return list(self.bounds)
+        back = self.settings.lookback
+        return [
+            (max(segment, begin - back) if begin < end else begin, end)
+            for (begin, end), segment in zip(self.bounds, self.series.begins, strict=True)
+        ]
 
     @cached_property
     def _counts(self) -> list[int]:
@@ -53,7 +65,7 @@ class Windows:
     @property
     def fitting(self) -> int:
         """Number of windows that fit into the rows, including those left out."""
-        return sum(self._fitting(self.bounds))
+        return sum(self._fitting(self._seen))
 
     def _fitting(self, ranges: Sequence[tuple[int, int]]) -> list[int]:
         needed = self.settings.lookback + max(self.settings.ahead)
@@ -76,11 +88,18 @@ class Windows:
     def _observed_counts(self, rows: np.ndarray) -> np.ndarray:
         """Return the number of observed targets of the windows at these rows."""
         assert self.series.observed is not None
-        counts = self.series.observed.sum(1, dtype=np.int32)
-        observed = np.zeros(len(rows), np.int32)
-        for ahead in self.settings.ahead:  # one at a time: all at once would need memory for each window and horizon
-            observed += counts[rows + ahead]
-        return observed
+        return self._total_ahead(self.series.observed.sum(1, dtype=np.int64), rows)
+
+    def _total_ahead(self, values: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """Return the sum of a value of each row over the rows that the windows at these rows forecast."""
+        ahead = self.settings.ahead
+        if isinstance(ahead, range):
+            sums = np.concatenate([np.zeros(1, values.dtype), np.cumsum(values, dtype=values.dtype)])
+            return np.asarray(sums[rows + ahead.stop] - sums[rows + ahead.start])
+        total = np.zeros(len(rows), values.dtype)
+        for row in ahead:  # one at a time: all at once would need memory for each window and horizon
+            total += values[rows + row]
+        return total
 
     @cached_property
     def shares(self) -> np.ndarray | None:
@@ -97,9 +116,9 @@ class Windows:
         weights = self.series.weights
         if weights is None:
             return None
-        ahead = self.rows(np.arange(len(self)))[:, None] + np.array(self.settings.ahead)
-        of_targets = np.asarray(weights.take(ahead.reshape(-1)), np.float64).reshape(ahead.shape)
-        return np.asarray(of_targets.mean(1), np.float32)
+        of_rows = np.asarray(weights.slice(0, self.series.rows), np.float64)
+        total = self._total_ahead(of_rows, self.rows(np.arange(len(self))))
+        return np.asarray(total / len(self.settings.ahead), np.float32)
 
     def observed(self, indices: np.ndarray) -> np.ndarray:
         """Return the mask of observed outputs of n windows, bool of shape `(n, horizons * targets)`."""
@@ -161,19 +180,22 @@ class Windows:
         s = self.settings
         rows = take(arrays["positions"], indices) if "positions" in arrays else indices * s.stride + self._first
         x = take(arrays["series"], rows[:, None] + self._offsets)
-        index = self.series.target_index if "targets" not in arrays else None
-        source = arrays["series"] if index is not None else arrays["targets"]
-        parts, masks = [], []
-        for ahead in s.ahead:
-            y = take(source, rows + ahead)
+        columns = self.series.target_slice if "targets" not in arrays else None
+        source = arrays["series"] if columns is not None else arrays["targets"]
+        width = len(s.ahead) * len(s.targets)
+
+        def ahead(array: Any, columns: slice | None) -> Any:
+            if isinstance(s.ahead, range):
+                values = take(array, rows[:, None] + np.arange(s.ahead.start, s.ahead.stop))
+                return _flatten(values if columns is None else values[..., columns], width)
+            parts = [take(array, rows + row) for row in s.ahead]
             # Slice, because a gather along the last axis is slow on the host and in the graph.
-            parts.append(y if index is None else y[:, index : index + 1])
-            if "observed" in arrays:
-                masks.append(take(arrays["observed"], rows + ahead))
-        y = _concatenate(parts)
-        if not masks:
+            return _concatenate(parts if columns is None else [part[:, columns] for part in parts])
+
+        y = ahead(source, columns)
+        if "observed" not in arrays:
             return x, y
-        return x, y, _to_float(_concatenate(masks))
+        return x, y, _to_float(ahead(arrays["observed"], None))
 
 
 class _Rows:
@@ -195,6 +217,15 @@ def _concatenate(parts: list[Any]) -> Any:
     import keras
 
     return keras.ops.concatenate(parts, 1)
+
+
+def _flatten(values: Any, width: int) -> Any:
+    """Join all axes but the first, in NumPy or in the graph."""
+    if isinstance(values, np.ndarray):
+        return values.reshape(-1, width)
+    import keras
+
+    return keras.ops.reshape(values, (-1, width))
 
 
 def _to_float(values: Any) -> Any:
@@ -229,10 +260,10 @@ def open_splits(dataset: Dataset, settings: ForecastingSettings) -> dict[str, Wi
         lookback = f"{settings.lookback:,}"
         if frequency:
             lookback += f" = {row_durations.format_rows(settings.lookback, frequency)}"
-        name = "delay" if settings.delay else "horizon"
+        name, farthest = ("delay", settings.ahead) if settings.delay else ("horizon", settings.horizons)
         raise DataError(
             f"no window fits: one needs {settings.lookback + max(settings.ahead) + 1:,} rows (lookback {lookback}, "
-            f"{name} {max(getattr(settings, name)):,}), the splits have {rows['train']:,} / {rows['val']:,} / "
+            f"{name} {max(farthest):,}), the splits have {rows['train']:,} / {rows['val']:,} / "
             f"{rows['test']:,}; lower lookback or {name}, or give more data"
         )
     return windows

@@ -6,7 +6,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from raysq.data.durations import DAY
-from raysq.problems.charts import Bars, Figure, Figures, Histogram, Item, Mark, Table, digits3, unit_name
+from raysq.problems.charts import (
+    Bars,
+    Figure,
+    Figures,
+    Histogram,
+    Item,
+    Line,
+    LineChart,
+    Mark,
+    Table,
+    digits3,
+    unit_name,
+)
 from raysq.problems.forecasting.frequency import Frequency
 from raysq.problems.forecasting.quantiles import median_index
 from raysq.problems.forecasting.window_forecasts import WindowForecasts
@@ -50,7 +62,21 @@ def error_items(problem: "Forecasting", forecasts: WindowForecasts, target: int)
         Figure("Nearer than \u201cas now\u201d", f"{100 * better:.0f} %", "of the forecasts"),
     ]
     items: list[Item] = [Figures(figures)]
-    if len(horizons) > 1:
+    if problem.settings.is_range:
+        steps = np.array(problem.settings.horizons)
+        items.append(
+            LineChart(
+                "Error by step ahead",
+                [
+                    Line("as now", steps, observed_mean(persistence), "dashed", 1),
+                    Line("forecast", steps, observed_mean(size), "solid", 0),
+                ],
+                x_label=f"rows after the last row seen, to {horizons[-1]}",
+                y_label=y_label,
+                whole_x=True,
+            )
+        )
+    elif len(horizons) > 1:
         items.append(
             Bars(
                 "Error by horizon",

@@ -7,7 +7,7 @@ PREPARE = (
     Option("--time", "COLUMN[,..]", "Column of the time, or columns such as year,month,day,hour."),
     Option("--timezone", "ZONE", "Time zone of local times, such as Europe/Berlin. Defaults to that of the times."),
     Option("--freq", "ALIAS", "pandas alias of the frequency, such as h, ME or B. Inferred by default."),
-    Option("--target", "COLUMN[,..]", "Columns to forecast.", setting="targets"),
+    Option("--target", "COLUMN[,..]|all", "Columns to forecast.", setting="targets"),
     Option("--features", "COLUMN[,..]", "Columns that the model sees. Defaults to all."),
     Option("--calendar", "NAME[,..]", "Calendar features: hour, weekday, monthday, yearday or month."),
     options.SPLIT_COLUMN,
@@ -15,13 +15,19 @@ PREPARE = (
     Option("--id", "COLUMN[,..]", "Columns that name the series of a row, for files with several series."),
     Option(
         "--horizon",
-        "SPAN[,..]",
-        "Rows (24) or time (6h, 5d, 3mo) from the last row that the model sees to the row to forecast.",
+        "SPAN[,..]|FROM:TO",
+        "Rows (24) or time (6h, 5d, 3mo) from the last row that the model sees to the row to forecast; 1:96 for all of "
+        "a range.",
     ),
     Option("--delay", "SPAN", "Rows or time from the first row that the model does not see; in place of --horizon."),
     Option("--lookback", "SPAN", "Rows or time that the model sees."),
     Option("--step", "SPAN", "Rows or time from one row that the model sees to the next."),
     Option("--split", "SPLIT", "train/val/test split as shares (0.5/0.25/0.25), rows or dates."),
+    Option(
+        "--protocol",
+        "NAME",
+        "inside (windows stay inside their split) or ltsf (split and windows of the public long-horizon tables).",
+    ),
     Option(
         "--category",
         "COLUMN",

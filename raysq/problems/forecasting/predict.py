@@ -188,7 +188,7 @@ def _forecast_table(
         names["from"]: _row_times(problem, timestamps, latest, frequency),
     }
     if len(horizons) > 1:
-        columns[names["horizon"]] = pa.array(horizons * len(positions))
+        columns[names["horizon"]] = pa.array(horizons).take(np.tile(np.arange(len(horizons)), len(positions)))
     values = values.reshape(len(rows), *values.shape[2:])
     for number, name in enumerate(settings.targets):
         # Quantiles are trained independently and may cross, so they are sorted.

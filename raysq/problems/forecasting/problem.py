@@ -19,7 +19,7 @@ from raysq.problems.forecasting.interface import interface
 from raysq.problems.forecasting.metadata import ForecastingMetadata
 from raysq.problems.forecasting.predict import predict, quantile_column, recent_rows
 from raysq.problems.forecasting.preprocessor import SeriesPreprocessor
-from raysq.problems.forecasting.quantiles import absolute_error, coverage, median_index, pinball
+from raysq.problems.forecasting.quantiles import absolute_error, coverage, median_index, pinball, squared_error
 from raysq.problems.forecasting.report import report
 from raysq.problems.forecasting.resolve_settings import resolve_settings
 from raysq.problems.forecasting.sample import sample
@@ -153,18 +153,21 @@ class Forecasting(Problem[ForecastingSettings, ForecastingMetadata]):
     def objective(self) -> Objective:
         """Return the loss and the metrics.
 
-        The loss is the mean absolute error, or the pinball loss where quantiles are forecast. Several outputs, up to
-        `_MOST_OUTPUTS`, also have a metric each. Two or more quantiles also have their coverage.
+        The loss is that of the settings, or the pinball loss where quantiles are forecast. Several outputs, up to
+        `_MOST_OUTPUTS`, also have a metric each. A range of rows, or the mean squared error as the loss, also has the
+        mean squared error. Two or more quantiles also have their coverage.
         """
         quantiles = self.settings.quantiles
         count = max(1, len(quantiles))
         error = absolute_error(count, median_index(quantiles))
         metrics: dict[str, Any] = {"mae": error if quantiles else "mae"}
+        if self.settings.is_range or self.settings.loss == "mse":
+            metrics["mse"] = squared_error(count, median_index(quantiles)) if quantiles else "mse"
         if 1 < len(self.outputs) <= _MOST_OUTPUTS:
             metrics |= {f"mae_{name}": OutputMetric(number, error) for number, name in enumerate(self.outputs)}
         if count > 1:
             metrics["coverage"] = coverage(count, 0, count - 1)
-        return Objective(pinball(quantiles) if quantiles else "mae", metrics)
+        return Objective(pinball(quantiles) if quantiles else self.settings.loss, metrics)
 
     def baselines(self) -> dict[str, Mapping[str, Any]]:
         """Return the baselines: persistence, and seasonal-naive where a window holds a whole season."""
@@ -175,9 +178,9 @@ class Forecasting(Problem[ForecastingSettings, ForecastingMetadata]):
         return dict.fromkeys(names, changes)
 
     def denormalize_metrics(self, metrics: Mapping[str, float]) -> dict[str, float]:
-        """Return mean absolute errors in the targets' units, named `..._original`.
+        """Return mean absolute and squared errors in the targets' units, named `..._original`.
 
-        With several targets, their common mean is left out.
+        With several targets, their common means are left out.
         """
         deviations = dict(zip(self.outputs, self.metadata.target_std * len(self.horizons), strict=True))
         if len(self.settings.targets) == 1:
@@ -187,6 +190,8 @@ class Forecasting(Problem[ForecastingSettings, ForecastingMetadata]):
             _, mae, output = name.rpartition("mae_") if "mae_" in name else name.rpartition("mae")
             if mae and output in deviations:
                 denormalized[f"{name}_original"] = value * deviations[output]
+            elif name.endswith("mse") and not mae and "" in deviations:
+                denormalized[f"{name}_original"] = value * deviations[""] ** 2
         return denormalized
 
     def describe(self) -> list[str]:
@@ -200,7 +205,9 @@ class Forecasting(Problem[ForecastingSettings, ForecastingMetadata]):
             time = f" ({row_durations.format_rows(rows, self.frequency)})" if self.frequency else ""
             return f"{rows:,} row{'' if rows == 1 else 's'}{time}"
 
-        horizons = ", ".join(map(format_rows, settings.horizons))
+        between = " to " if settings.is_range else ", "
+        shown = dict.fromkeys((settings.horizons[0], settings.horizons[-1])) if settings.is_range else settings.horizons
+        horizons = between.join(map(format_rows, shown))
         sees = f"sees one row in {format_rows(settings.step)} of" if settings.step > 1 else "sees"
         unseen = f", but for the last {-1 - settings.last:,}" if settings.last < -1 else ""
         lines = [

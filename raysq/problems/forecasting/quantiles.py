@@ -47,6 +47,19 @@ def absolute_error(count: int, middle: int) -> Callable[[Any, Any], Any]:
     return mae
 
 
+def squared_error(count: int, middle: int) -> Callable[[Any, Any], Any]:
+    """Return the squared error of the forecast, averaged over outputs, for a Keras metric; see `absolute_error`."""
+
+    def mse(y: Any, prediction: Any) -> Any:
+        from keras import ops
+
+        if count > 1:
+            prediction = _in_order(prediction, count)[..., middle]
+        return ops.mean(ops.square(y - prediction), axis=-1)
+
+    return mse
+
+
 def coverage(count: int, low: int, high: int) -> Callable[[Any, Any], Any]:
     """Return the share of values between two quantiles, averaged over outputs, for a Keras metric."""
 

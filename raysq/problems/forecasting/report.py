@@ -12,6 +12,7 @@ from raysq.problems.forecasting.batches import Windows, open_splits
 from raysq.problems.forecasting.error_charts import error_items, observed_mean
 from raysq.problems.forecasting.frequency import Frequency
 from raysq.problems.forecasting.quantiles import median_index
+from raysq.problems.forecasting.range_charts import history_charts
 from raysq.problems.forecasting.window_forecasts import WindowForecasts, forecast_windows, local_times
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 SAMPLED = 20_000  # most windows that the error statistics are computed from
 TARGETS, HORIZONS = 3, 3  # most that are drawn
+_VALUES = 30_000_000  # most forecasts of a target that the error statistics are computed from
 _CHUNK = 1 << 20
 _WEEK = np.timedelta64(7, "D")
 _MANY = 168  # numbered rows to show
@@ -61,8 +63,17 @@ def report(
         description += f" Of {len(ids)} series, {ids[int(forecasts.series[0])]} is shown."
     description += " \u201cAs now\u201d repeats the latest value seen; it is the baseline."
     sections = [Section("Forecast against truth", charts, description)]
+    if problem.settings.is_range:
+        ahead = f"{horizons[0]} to {horizons[-1]}"
+        sections.append(
+            Section(
+                f"Forecasts of {ahead}",
+                history_charts(problem, dataset, windows, predict),
+                f"Single forecasts of the {split} split with the history before them, evenly spaced in time.",
+            )
+        )
 
-    count = min(SAMPLED, len(windows))
+    count = min(SAMPLED, len(windows), max(1, _VALUES // (len(horizons) * len(targets))))
     sample = np.linspace(0, len(windows) - 1, count).astype(np.int64)
     forecasts = forecast_windows(problem, dataset, windows, predict, sample)
     share = "all" if count == len(windows) else f"{count:,} evenly spaced of the"

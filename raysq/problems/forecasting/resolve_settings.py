@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from statistics import median
 from typing import Any
 
-from raysq.config import nearest_name
+from raysq.config import coerce, nearest_name
 from raysq.data.dataset import Dataset
 from raysq.errors import DataError, UsageError
 from raysq.problems.forecasting import row_durations, splits
 from raysq.problems.forecasting.frequency import Frequency
+from raysq.problems.forecasting.readers.targets import ALL
 from raysq.problems.forecasting.series import segments, value_columns
 
 
@@ -33,7 +34,7 @@ def resolve_settings(values: Mapping[str, Any], dataset: Dataset) -> dict[str, A
             continue
         items = value.strip("[]").split(",") if isinstance(value, str) else value
         items = items if isinstance(items, (list, tuple)) else [items]
-        resolved[name] = tuple(row_durations.parse(item, frequency, name) for item in items)
+        resolved[name] = tuple(_parse_rows(item, frequency, name) for item in items)
     resolved.setdefault("anchor", "newest")
     # Defaults suit the series of median length: series shorter than a window have no windows.
     length = median(end - begin for begin, end in segments(dataset))
@@ -42,6 +43,9 @@ def resolve_settings(values: Mapping[str, Any], dataset: Dataset) -> dict[str, A
             resolved[name] = 0 if value is None else (value,) if name == "horizon" else value
     if "step" not in values and resolved["step"] > resolved["lookback"]:
         resolved["step"] = 1
+    if resolved.get("targets") in (ALL, (ALL,), [ALL]) and ALL not in value_columns(dataset):
+        features = resolved.get("features") or ()
+        resolved["targets"] = coerce(features, tuple[str, ...], "features") or value_columns(dataset)
     for name in ("targets", "features"):
         _check_columns(name, resolved.get(name), dataset)
     if dataset.manifest.report.get("numbered"):
@@ -51,6 +55,16 @@ def resolve_settings(values: Mapping[str, Any], dataset: Dataset) -> dict[str, A
                     f"setting {name}={resolved[name]} needs times, and the rows of {dataset.manifest.name} are numbered"
                 )
     return resolved
+
+
+def _parse_rows(item: Any, frequency: Frequency | None, setting: str) -> int | str:
+    """Return a number of rows, or a range of them as "FROM:TO"."""
+    if isinstance(item, range) and item and item.step == 1:
+        return f"{item[0]}:{item[-1]}"
+    if not isinstance(item, str) or ":" not in item:
+        return row_durations.parse(item, frequency, setting)
+    first, _, last = (part.strip(" '\"") for part in item.partition(":"))
+    return ":".join(str(row_durations.parse(part, frequency, setting)) for part in (first, last))
 
 
 def _needs_times(setting: str, value: Any) -> bool:

@@ -29,7 +29,7 @@ def parse(value: int | str, frequency: Frequency | None, setting: str) -> int:
         UsageError: the value is no duration or no whole number of rows, or it is a time and there is no frequency.
     """
     if not isinstance(value, str):
-        if isinstance(value, bool) or value != value or int(value) != value or value < 0:
+        if not isinstance(value, (int, float)) or isinstance(value, bool) or not value >= 0 or value % 1:
             raise UsageError(f"{setting} must be {VALID}, received {value!r}")
         return int(value)
     text = re.sub(r"\s*rows?\s*$", "", value)

@@ -56,6 +56,11 @@ def split_bounds(dataset: Dataset, settings: ForecastingSettings) -> list[splits
                 f"setting split={settings.split} divides rows, and data set {dataset.manifest.name} has parts that its "
                 "source says: leave it out"
             )
+        if settings.protocol != "inside":
+            raise DataError(
+                f"setting protocol={settings.protocol} lets windows see rows before their part, and data set "
+                f"{dataset.manifest.name} has parts that its source says: leave it out"
+            )
         if not any(stretch["part"] == "validation" for stretch in stretches):
             raise DataError(
                 f"the source of data set {dataset.manifest.name} says of no row that it is to validate on",
@@ -69,11 +74,11 @@ def split_bounds(dataset: Dataset, settings: ForecastingSettings) -> list[splits
             for stretch, (begin, end) in zip(stretches, segments(dataset), strict=True)
         ]
     known_splits = dict(entry.split(":", 1) for entry in settings.known_splits)
-    split = settings.split or known_splits.get(str(dataset.rows)) or DEFAULT_SPLIT
+    known = None if settings.protocol == "ltsf" else known_splits.get(str(dataset.rows)) or DEFAULT_SPLIT
     bounds = []
     for begin, end in segments(dataset):
         relative = splits.bounds(
-            split,
+            settings.split or known or splits.ltsf(end - begin),
             end - begin,
             lambda begin=begin, end=end: dataset.column("time").slice(begin, end).view("int64"),
             dataset.manifest.report.get("timezone"),
@@ -123,6 +128,11 @@ class Series:
             for begin, _ in segments(self._dataset)
         )
 
+    @cached_property
+    def begins(self) -> tuple[int, ...]:
+        """First row of each of `segments`."""
+        return tuple(begin for begin, _ in segments(self._dataset))
+
     @property
     def weights(self) -> Column | None:
         """Weight of each row as a target, or None where all weigh the same."""
@@ -151,14 +161,16 @@ class Series:
     @property
     def nbytes(self) -> int:
         """Bytes of the normalized series in memory."""
-        return self.rows * (len(self.names) + (0 if self.target_index is not None else len(self.targets))) * 4
+        return self.rows * (len(self.names) + (0 if self.target_slice is not None else len(self.targets))) * 4
 
     @cached_property
-    def target_index(self) -> int | None:
-        """Index of the only target among the columns, which then needs no array of its own; else None."""
-        if len(self.targets) == 1 and self.targets[0] in self.columns:
-            return self.columns.index(self.targets[0])
-        return None
+    def target_slice(self) -> slice | None:
+        """The targets among the columns, where they are neighbors and need no array of their own; else None."""
+        if self.targets[0] not in self.columns:
+            return None
+        first = self.columns.index(self.targets[0])
+        last = first + len(self.targets)
+        return slice(first, last) if tuple(self.columns[first:last]) == tuple(self.targets) else None
 
     def view(self, name: str) -> "View":
         """Return a view of the "series" or the "targets" on disk that normalizes rows when they are taken."""
@@ -192,7 +204,7 @@ class Series:
     @cached_property
     def arrays(self) -> dict[str, np.ndarray]:
         """All rows normalized, float32 of shape `(rows, features)`: one private copy."""
-        names = ("series",) if self.target_index is not None else ("series", "targets")
+        names = ("series",) if self.target_slice is not None else ("series", "targets")
         return {name: self._whole(name) for name in names}
 
     def _part(self, name: str) -> tuple[tuple[str, ...], np.ndarray, np.ndarray]:

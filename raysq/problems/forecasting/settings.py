@@ -1,12 +1,14 @@
 """Settings of forecasting windows, applied at batch time."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Annotated, Literal
 
 from raysq.config import Range, check_ranges
 from raysq.errors import UsageError
-from raysq.problems.forecasting import splits
+from raysq.problems.forecasting import horizons, splits
 from raysq.problems.forecasting.cyclical_features import check_calendar
 from raysq.problems.setting_types import Count
 
@@ -32,17 +34,24 @@ class ForecastingSettings:
         anchor: the end of the window from which these rows are counted. "newest" always sees the row just before the
             window's position. "oldest" counts from the first row, `range(row - lookback, row, step)`, as the generator
             of listing 6.33 does, and may therefore see none of the last `step - 1` rows.
-        horizon: rows to forecast, counted from the last row seen; several values for several horizons at once. If
-            neither `horizon` nor `delay` is given, the row at the window's position is forecast.
+        horizon: rows to forecast, counted from the last row seen; several values for several horizons at once, or a
+            range "1:96" for all rows from one to another. If neither `horizon` nor `delay` is given, the row at the
+            window's position is forecast.
         delay: rows to forecast, counted from the window's position (0), as in the book; instead of `horizon`.
         stride: use one window in so many.
         reversed: whether the latest row comes first.
-        quantiles: quantiles to forecast, such as 0.1,0.5,0.9 (pinball loss); empty for one value (mean absolute
-            error).
+        quantiles: quantiles to forecast, such as 0.1,0.5,0.9 (pinball loss); empty for one value.
+        loss: loss of forecasts of one value: mean absolute or mean squared error.
         season: rows of a season, for the seasonal-naive baseline; 0 for none.
         split: rows or shares of train, val and test in time order, "200000/100000/rest" or "0.5/0.25/0.25", or the
             dates at which val and test begin, "2013-01-01/2014-01-01". Each series is split by itself. None for
             the known split of the data set, else 0.5/0.25/0.25.
+        protocol: how the splits are used. With "inside", a window reads rows of its own split only. "ltsf" is the
+            protocol of LTSF-Linear (Zeng et al. 2023, https://arxiv.org/abs/2205.13504), in which public tables of
+            long-horizon forecasts are made. A window of val or test may see the `lookback` rows before its split, while
+            the rows that it forecasts lie inside. The split, unless given, is that of the tables: 12, 4 and 4 months
+            of 30 days for the series of the ETT data sets, known by their number of rows, and shares of 0.7, 0.1 and
+            0.2 for others.
         known_splits: "ROWS:SPLIT", the split of a data set with exactly that many rows.
         unit: unit of the targets, for display; None takes it from the column's name, as in "T (degC)".
 
@@ -56,13 +65,15 @@ class ForecastingSettings:
     lookback: Count = 120
     step: Count = 1
     anchor: Literal["newest", "oldest"] = "oldest"  # `resolve_settings` sets "newest"
-    horizon: tuple[int, ...] = ()
-    delay: tuple[int, ...] = ()
+    horizon: tuple[int | str, ...] = ()
+    delay: tuple[int | str, ...] = ()
     stride: Count = 1
     reversed: bool = False
     quantiles: tuple[float, ...] = ()
+    loss: Literal["mae", "mse"] = "mae"
     season: Annotated[int, Range(least=0)] = 0
     split: str | None = None
+    protocol: Literal["inside", "ltsf"] = "inside"
     known_splits: tuple[str, ...] = ()
     unit: str | None = None
 
@@ -75,22 +86,19 @@ class ForecastingSettings:
                 "give either horizon, rows after the last row seen, or delay, rows after the first row not seen; "
                 f"received horizon {','.join(map(str, self.horizon))} and delay {','.join(map(str, self.delay))}"
             )
-        for name, least in (("horizon", 1), ("delay", 0)):
-            rows = getattr(self, name)
-            if rows and (min(rows) < least or list(rows) != sorted(set(rows))):
-                raise UsageError(
-                    f"setting {name} must be one or several rising numbers of rows from {least} on, received "
-                    f"{','.join(map(str, rows))}"
-                )
         if min(self.ahead) < 0:
             raise UsageError(
-                f"setting horizon ({self.horizon[0]}) ends inside the window, of which anchor=oldest sees nothing of "
+                f"setting horizon ({self.horizons[0]}) ends inside the window, of which anchor=oldest sees nothing of "
                 f"the last {-1 - self.last} rows: give anchor=newest, or a horizon from {-self.last} on"
             )
         if list(self.quantiles) != sorted(set(self.quantiles)) or not all(0 < q < 1 for q in self.quantiles):
             raise UsageError(
                 f"setting quantiles must rise and lie between 0 and 1, such as 0.1,0.5,0.9; received "
                 f"{','.join(map(str, self.quantiles))}"
+            )
+        if self.quantiles and self.loss != "mae":
+            raise UsageError(
+                f"setting loss={self.loss} is of forecasts of one value, and quantiles have the pinball loss"
             )
         if not self.targets:
             raise UsageError("setting targets names no column: say which columns to forecast")
@@ -119,15 +127,21 @@ class ForecastingSettings:
         """Latest row seen, relative to the window's position (negative)."""
         return self.offsets[-1]
 
-    @property
-    def ahead(self) -> tuple[int, ...]:
-        """Rows to forecast, relative to the window's position (0)."""
-        return self.delay or tuple(rows + self.last for rows in self.horizon) or (0,)
+    @cached_property
+    def ahead(self) -> Sequence[int]:
+        """Rows to forecast, relative to the window's position (0): a range where the setting is one."""
+        rows = horizons.expand(self.horizon, "horizon", 1)
+        return horizons.expand(self.delay, "delay", 0) or _shift(rows, self.last) or (0,)
 
     @property
-    def horizons(self) -> tuple[int, ...]:
-        """Rows to forecast, counted from the last row seen."""
-        return tuple(rows - self.last for rows in self.ahead)
+    def horizons(self) -> Sequence[int]:
+        """Rows to forecast, counted from the last row seen: a range where the setting is one."""
+        return _shift(self.ahead, -self.last)
+
+    @property
+    def is_range(self) -> bool:
+        """Whether all rows from one to another are forecast."""
+        return isinstance(self.ahead, range)
 
     @property
     def outputs(self) -> int:
@@ -152,3 +166,9 @@ class ForecastingSettings:
         """Return the index of the step that shows a row (relative to the window's position), or of the nearest step."""
         index = min(round((row - self.offsets[0]) / self.step), self.steps - 1)
         return self.steps - 1 - index if self.reversed else index
+
+
+def _shift(rows: Sequence[int], by: int) -> Sequence[int]:
+    if isinstance(rows, range):
+        return range(rows.start + by, rows.stop + by)
+    return tuple(row + by for row in rows)

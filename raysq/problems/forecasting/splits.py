@@ -15,6 +15,9 @@ VALID = (
     "test begin such as 2013-01-01/2014-01-01"
 )
 
+LTSF_SHARES = (0.7, 0.2)  # of train and test; val is between them
+_ETT = {17_420: 30 * 24, 69_680: 30 * 24 * 4}  # rows of a month of 30 days in series of so many rows
+
 _DATE = re.compile(r"\d{4}-\d{2}(-\d{2}([T ]\d{2}(:\d{2}(:\d{2})?)?)?)?")
 
 Bounds = dict[str, tuple[int, int]]
@@ -98,6 +101,14 @@ def bounds(text: str, rows: int, timestamps: Any = None, zone: str | None = None
     if ends[2] > rows or any(end < start for start, end in zip(starts, ends, strict=True)):
         raise DataError(f"split {text} does not fit {rows:,} rows")
     return dict(zip(SPLITS, zip(starts, ends, strict=True), strict=True))
+
+
+def ltsf(rows: int) -> str:
+    """Return the split of LTSF-Linear's tables for a series, in rows."""
+    if rows in _ETT:
+        return "/".join(str(months * _ETT[rows]) for months in (12, 4, 4))
+    train, test = (int(rows * share) for share in LTSF_SHARES)
+    return f"{train}/{rows - train - test}/{test}"
 
 
 def rolling(series: Sequence[Bounds], count: int) -> list[list[Bounds]]:

@@ -181,7 +181,8 @@ def test_several_series_through_the_pipeline(cluster, tmp_path, capsys):
     [
         (
             (),
-            "which column is to be forecast? --target NAME says it, or several parted by commas; there are temp, wind",
+            "which column is to be forecast? --target NAME says it, several parted by commas, or all; "
+            "there are temp, wind",
         ),
         (("--target", "temperature"), "target 'temperature' is no column of values: did you mean temp?"),
         (("--target", "temp", "--features", "tem"), "feature 'tem' is no column of values: did you mean temp?"),

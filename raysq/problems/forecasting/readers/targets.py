@@ -8,6 +8,8 @@ from raysq.config import coerce, nearest_name
 from raysq.errors import UsageError
 from raysq.problems.forecasting.cyclical_features import check_calendar
 
+ALL = "all"  # as a target: every column that the model sees
+
 if TYPE_CHECKING:
     from raysq.problems.forecasting.preprocessor import SeriesPreprocessor
 
@@ -30,12 +32,12 @@ def infer_defaults(
     if not targets and not defaults.get("targets"):
         if len(values) != 1:
             raise UsageError(
-                f"which column is to be forecast? --target NAME says it, or several parted by commas; there are "
-                f"{', '.join(values) or 'only categories'}"
+                "which column is to be forecast? --target NAME says it, several parted by commas, or all; "
+                f"there are {', '.join(values) or 'only categories'}"
             )
         inferred["targets"] = json.dumps(list(values)) if "," in values[0] else values[0]
         messages.append(f"target: {values[0]}, the only column of values")
-    for name in targets:
+    for name in targets if targets != (ALL,) else ():
         if name not in columns:
             raise _no_column("target", name, preprocessor, targets)
     features = _stored(preprocessor, _names(settings, "features"))

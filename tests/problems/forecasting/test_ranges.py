@@ -1,0 +1,188 @@
+"""Horizons that are a range of rows: windows, the protocol of public tables, metrics, predictions and reports."""
+
+import numpy as np
+import pytest
+from training.series import bind, write_series
+
+from raysq.errors import DataError, UsageError
+from raysq.inference.predictor import load
+from raysq.problems.forecasting import horizons, splits
+from raysq.problems.forecasting.batches import open_splits
+from raysq.problems.forecasting.resolve_settings import resolve_settings
+from raysq.problems.forecasting.settings import ForecastingSettings
+from raysq.training.evaluation import evaluate
+from raysq.training.train import train
+
+BOTH = ("p (mbar)", "T (degC)")
+
+
+def take(array, rows):
+    return array[rows] if isinstance(array, np.ndarray) else array.take(rows)
+
+
+def settings(**changes):
+    values = {"targets": ("T (degC)",), "lookback": 48, "anchor": "newest", "horizon": ("3:26",)}
+    return ForecastingSettings(**(values | changes))
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return write_series(tmp_path_factory.mktemp("data") / "waves")
+
+
+def test_a_range_is_all_rows_from_one_to_another():
+    assert settings().horizons == range(3, 27) and settings().ahead == range(2, 26) and settings().outputs == 24
+    assert settings(horizon=(), delay=("0:3",)).ahead == range(4)
+    assert horizons.expand([6, 24], "horizon", 1) == (6, 24)
+
+
+@pytest.mark.parametrize("wrong", ["0:5", "7:3", "1:", ":9", "1:2:3", "1.5:3", "a:b"])
+def test_a_range_that_is_none_is_refused(wrong):
+    with pytest.raises(UsageError, match="setting horizon must be a range FROM:TO of rising rows from 1 on"):
+        settings(horizon=(wrong,))
+
+
+def test_a_range_stands_alone():
+    with pytest.raises(UsageError, match="numbers of rows or one range FROM:TO such as 1:96, received 1:4,9"):
+        settings(horizon=("1:4", 9))
+
+
+@pytest.mark.parametrize("given", ["1:96", ["1:96"], range(1, 97), "['1:96']", "1 rows:96 rows"])
+def test_ranges_are_given_as_text_or_in_python(data, given):
+    resolved = resolve_settings({"targets": "all", "horizon": given, "lookback": 20}, data)
+    assert resolved["horizon"] == ("1:96",)
+    assert resolved["targets"] == tuple(name for name in data.columns if name != "time")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"step": 2, "stride": 5},
+        {"targets": BOTH},
+        {"targets": ("rh (%)", "T (degC)"), "features": BOTH},
+        {"features": ("p (mbar)",)},
+    ],
+)
+@pytest.mark.parametrize("unobserved", [(), ((100, 130), (700, 702))])
+def test_a_range_gathers_what_single_horizons_gather(tmp_path, changes, unobserved):
+    dataset = write_series(tmp_path / "waves", unobserved=unobserved)
+    several = {"horizon": tuple(range(3, 27))}
+    for split, windows in open_splits(dataset, settings(**changes)).items():
+        single = open_splits(dataset, settings(**(changes | several)))[split]
+        assert len(windows) == len(single) > 0
+        indices = np.arange(len(windows))
+        for at in (windows.arrays(), windows.mapped()):
+            for ours, theirs in zip(
+                windows.gather(indices, at, take), single.gather(indices, single.arrays(), take), strict=True
+            ):
+                assert np.array_equal(ours, theirs)
+        if unobserved:
+            assert (windows.shares is None) == (single.shares is None)
+            assert windows.shares is None or np.array_equal(windows.shares, single.shares)
+
+
+def test_neighboring_targets_among_the_columns_have_no_array_of_their_own(data):
+    windows = open_splits(data, settings(targets=tuple(name for name in data.columns if name != "time")))["val"]
+    assert set(windows.arrays()) == {"series"} and windows.nbytes == data.rows * 14 * 4
+
+
+def test_splits_of_the_public_tables():
+    assert splits.ltsf(17_420) == "8640/2880/2880" and splits.ltsf(69_680) == "34560/11520/11520"
+    assert splits.ltsf(52_696) == "36887/5270/10539"
+
+
+def test_windows_of_the_protocol_reach_back_and_forecast_every_row_of_their_split(data):
+    table = settings(protocol="ltsf", horizon=("1:24",))
+    bounds = {"train": (0, 840), "val": (840, 960), "test": (960, 1200)}
+    raw = data.column("T (degC)").slice(0, 1200).astype(np.float64)
+    normalized = (raw - raw[:840].mean()) / raw[:840].std()
+    for split, windows in open_splits(data, table).items():
+        begin, end = bounds[split]
+        first = max(begin, 48)
+        assert len(windows) == end - first - 24 + 1
+        x, y = windows.gather(np.array([0, len(windows) - 1]), windows.arrays(), take)
+        at = data.columns.index("T (degC)") - 1
+        np.testing.assert_allclose(x[0, :, at], normalized[first - 48 : first], atol=1e-5)
+        np.testing.assert_allclose(y[0], normalized[first : first + 24], atol=1e-5)
+        np.testing.assert_allclose(y[1], normalized[end - 24 : end], atol=1e-5)
+    inside = open_splits(data, settings(horizon=("1:24",), split="840/120/240"))["test"]
+    assert len(inside) == 240 - 48 - 24 + 1, "by default windows stay inside their split"
+    own = open_splits(data, settings(protocol="ltsf", horizon=("1:24",), split="600/300/300"))["test"]
+    assert own.bounds == ((900, 1200),) and len(own) == 300 - 24 + 1
+
+
+def test_no_window_of_the_protocol_fits_into_a_split_shorter_than_the_range(data):
+    with pytest.raises(DataError, match="no window fits"):
+        open_splits(data, settings(protocol="ltsf", horizon=("1:24",), split="1000/10/190"))
+
+
+def test_quantiles_have_the_pinball_loss(data):
+    with pytest.raises(UsageError, match="loss=mse is of forecasts of one value"):
+        settings(quantiles=(0.1, 0.9), loss="mse")
+    assert bind(data, settings(loss="mse")).objective().loss == "mse"
+    assert set(bind(data, settings(quantiles=(0.1, 0.9))).objective().metrics) == {"mae", "mse", "coverage"}
+    assert set(bind(data, settings(horizon=(3,))).objective().metrics) == {"mae"}
+
+
+def test_a_range_trains_is_measured_over_all_steps_and_predicted(data):
+    values = {
+        "lookback": 24,
+        "anchor": "newest",
+        "step": 1,
+        "horizon": "1:6",
+        "targets": BOTH,
+        "protocol": "ltsf",
+        "season": 6,
+        "loss": "mse",
+        "epochs": 1,
+        "steps_per_epoch": 4,
+        "batch_size": 16,
+        "units": 4,
+    }
+    run = train("jena", data=data.directory, model="dense", settings=values)
+    assert run.config.settings["data"]["horizon"] == ["1:6"]
+    windows = open_splits(data, run.problem.settings)["test"]
+    found = evaluate(run, ("test",))
+    assert list(found) == ["dense", "baseline", "seasonal"]
+    x, y = windows.gather(np.arange(len(windows)), windows.arrays(), take)
+    targets = [data.columns.index(name) - 1 for name in BOTH]
+    now = np.tile(x[:, -1, targets], 6)
+    season = x[:, -6:][:, :, targets].reshape(len(x), -1)
+    predictor = load(run)
+    for name, forecast in (("baseline", now), ("seasonal", season), ("dense", predictor.model.predict(x, verbose=0))):
+        assert found[name]["test_mse"] == pytest.approx(np.square(forecast - y).mean(), rel=1e-4)
+        assert found[name]["test_mae"] == pytest.approx(np.abs(forecast - y).mean(), rel=1e-4)
+    assert "test_mse_original" not in found["dense"], "two targets have no unit in common"
+
+    rows = {name: data.column(name).slice(1000, 1030) for name in data.columns}
+    out = predictor.predict(rows)
+    assert out.column_names == ["row", "time", "from", "horizon", *BOTH] and out.num_rows == 6 * 7
+    assert out["row"].to_pylist()[-6:] == list(range(30, 36)), "the last forecast lies beyond the rows"
+    assert out["horizon"].to_pylist()[:6] == ["1 row", *(f"{n} rows" for n in range(2, 7))]
+
+
+def test_errors_of_one_target_are_in_its_unit(data):
+    problem = bind(data, settings())
+    std = problem.metadata.target_std[0]
+    assert problem.denormalize_metrics({"val_mae": 2.0, "val_mse": 3.0}) == {
+        "val_mae_original": pytest.approx(2 * std),
+        "val_mse_original": pytest.approx(3 * std * std),
+    }
+
+
+def test_the_report_of_a_range_has_errors_by_step_and_histories(data):
+    problem = bind(data, settings(targets=BOTH, quantiles=(0.1, 0.5, 0.9), protocol="ltsf"))
+
+    class Model:
+        def predict(self, x):
+            return np.zeros((len(x), problem.settings.outputs), np.float32)
+
+    sections = problem.report(data, Model(), {})
+    assert [section.title for section in sections][1] == "Forecasts of 3 rows to 26 rows"
+    charts = sections[1].items
+    assert len(charts) == 6 and [line.name for line in charts[0].lines] == ["history", "as now", "truth", "forecast"]
+    assert len(charts[0].lines[0].x) == 48 and len(charts[0].lines[3].x) == 24
+    assert charts[0].lines[0].x[-1] < charts[0].lines[3].x[0]
+    errors = next(item for item in sections[2].items if getattr(item, "title", "") == "Error by step ahead")
+    assert list(errors.lines[0].x) == list(range(3, 27))
