@@ -14,26 +14,37 @@ WEIGHTS = ("multi_hot", "count", "freq", "tfidf")
 class BagDense(keras.layers.Layer):
     """Equivalent of `Dense(units, activation)` on bag-of-words vectors, which are given by their ids.
 
+    With the weights "freq" and no bias, it is the mean of the embeddings of a document's words.
+
     A bag-of-words vector has `features` elements, of which all but about a hundred are zero. The sparse product skips
     the zeros, which take most of the time of a dense product.
 
     Input shape `(batch, width)`, ids, or `(batch, 2, width)`, ids and their counts. 0 is padding, and the width may
     vary between batches. Output shape `(batch, units)`.
 
-    Weights: kernel `(features, units)`, bias `(units,)` and, for "tfidf", the weight of each id `(features,)`, which is
-    not trainable.
+    Weights: kernel `(features, units)`, bias `(units,)` if there is one, and, for "tfidf", the weight of each id
+    `(features,)`, which is not trainable.
 
     Args:
         weights: element of an id in the bag-of-words vector. "multi_hot": 1. "count": its count in the document.
             "freq": its count divided by that of all ids in the document. "tfidf": `(1 + log(count)) * idf`, as in
             `Tokenizer.sequences_to_matrix` of Keras.
+        use_bias: whether there is a bias.
+        kernel_initializer: initializer of the kernel.
 
     Raises:
         ValueError: `weights` is none of these.
     """
 
     def __init__(
-        self, units: int, features: int, weights: str = "multi_hot", activation: Any = None, **kwargs: Any
+        self,
+        units: int,
+        features: int,
+        weights: str = "multi_hot",
+        activation: Any = None,
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         if weights not in WEIGHTS:
@@ -42,10 +53,15 @@ class BagDense(keras.layers.Layer):
         self.features = features
         self.weighting = weights
         self.activation = keras.activations.get(activation)
+        self.use_bias = use_bias
+        self.kernel_initializer = keras.initializers.get(kernel_initializer)
 
     def build(self, input_shape: Any) -> None:
-        self.kernel = self.add_weight(shape=(self.features, self.units), initializer="glorot_uniform", name="kernel")
-        self.bias = self.add_weight(shape=(self.units,), initializer="zeros", name="bias")
+        shape = (self.features, self.units)
+        self.kernel = self.add_weight(shape=shape, initializer=self.kernel_initializer, name="kernel")
+        self.bias = None
+        if self.use_bias:
+            self.bias = self.add_weight(shape=(self.units,), initializer="zeros", name="bias")
         if self.weighting == "tfidf":
             self.idf = self.add_weight(shape=(self.features,), initializer="ones", trainable=False, name="idf")
 
@@ -64,7 +80,8 @@ class BagDense(keras.layers.Layer):
         else:
             sparse = tf.SparseTensor(at, values, (batch, self.features))
             outputs = tf.sparse.sparse_dense_matmul(sparse, kernel)
-        return self.activation(tf.cast(outputs, self.compute_dtype) + tf.convert_to_tensor(self.bias))
+        outputs = tf.cast(outputs, self.compute_dtype)
+        return self.activation(outputs if self.bias is None else outputs + tf.convert_to_tensor(self.bias))
 
     def _values(self, inputs: Any, places: Any, words: Any) -> Any:
         if self.weighting == "multi_hot":
@@ -92,8 +109,10 @@ class BagDense(keras.layers.Layer):
                 idf = table(ops.convert_to_numpy(self.idf).astype("float32")[:, None], f"{self.name}_idf", False)
                 counts = (1 + ops.log(ops.maximum(counts, 1.0))) * idf(ids)[..., 0]
             rows = rows * ops.expand_dims(counts, -1)
-        bias = vector(ops.convert_to_numpy(self.bias).astype("float32"), f"{self.name}_bias", ids)
-        return keras.layers.Activation(self.activation, name=self.name)(ops.sum(rows, 1) + bias)
+        outputs = ops.sum(rows, 1)
+        if self.bias is not None:
+            outputs = outputs + vector(ops.convert_to_numpy(self.bias).astype("float32"), f"{self.name}_bias", ids)
+        return keras.layers.Activation(self.activation, name=self.name)(outputs)
 
     def compute_output_shape(self, input_shape: Any) -> tuple[Any, ...]:
         return (input_shape[0], self.units)
@@ -105,4 +124,6 @@ class BagDense(keras.layers.Layer):
             "features": self.features,
             "weights": self.weighting,
             "activation": keras.activations.serialize(self.activation),
+            "use_bias": self.use_bias,
+            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
         }

@@ -18,7 +18,7 @@ def is_still_improving(records: Sequence[Mapping[str, Any]], epochs: int, steps:
         epochs: the setting `epochs`.
         steps: number of training steps; 0 for a model without weights to train.
     """
-    losses = [math.inf if math.isnan(record["val_loss"]) else record["val_loss"] for record in records]
+    losses: list[float] = [math.inf if math.isnan(record["val_loss"]) else record["val_loss"] for record in records]
     recent = max(1, int(_LAST * epochs))
     if not steps or len(losses) < epochs or len(losses) <= recent:
         return False

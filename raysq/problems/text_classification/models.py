@@ -32,7 +32,7 @@ def baseline(inputs: InputSpec) -> keras.Model:
     """Build a model that predicts the class priors of the training documents for every text."""
     priors = [float(share) for share in inputs.extra["priors"]]
     values = priors[1:] if inputs.outputs == 1 else priors
-    return keras.Sequential([_input(inputs), Constant(values)], name="baseline")
+    return keras.Sequential([document_input(inputs), Constant(values)], name="baseline")
 
 
 def naive_bayes(inputs: InputSpec, *, alpha: Annotated[float, Range(above=0)] = 1.0) -> keras.Model:
@@ -57,9 +57,8 @@ def naive_bayes(inputs: InputSpec, *, alpha: Annotated[float, Range(above=0)] = 
     kernel, bias = log_odds(inputs.extra["class_counts"](), inputs.extra["priors"], inputs.extra["first"], alpha)
     activation = "sigmoid" if inputs.outputs == 1 else "softmax"
     layer = BagDense(inputs.outputs, features, weights, activation=activation, trainable=False, dtype="float32")
-    model = keras.Sequential([_input(inputs), layer], name="naive_bayes")
-    layer.kernel.assign(kernel)
-    layer.bias.assign(bias)
+    model = keras.Sequential([document_input(inputs), layer], name="naive_bayes")
+    layer.set_weights([kernel, bias])
     return model
 
 
@@ -82,7 +81,7 @@ def multihot(
             parts.append(keras.layers.Dense(units, activation=activation))
         if dropout:
             parts.append(keras.layers.Dropout(dropout))
-    model = keras.Sequential([_input(inputs), *parts, _output(inputs)], name="multihot")
+    model = keras.Sequential([document_input(inputs), *parts, class_output(inputs)], name="multihot")
     if weights == "tfidf":
         first.idf.assign(inputs.extra["idf"]())
     return model
@@ -91,7 +90,7 @@ def multihot(
 def embedding(inputs: InputSpec, *, embedding: Count = 8) -> keras.Model:
     """Build an embedding that is flattened into the output layer (listing 6.7)."""
     parts = (_embedding(inputs, embedding), keras.layers.Flatten())
-    return keras.Sequential([_words(inputs), *parts, _output(inputs)], name="embedding")
+    return keras.Sequential([sequence_input(inputs), *parts, class_output(inputs)], name="embedding")
 
 
 def glove(
@@ -114,13 +113,13 @@ def glove(
     """
     table = _vectors(inputs, embedding_trainable) if vectors else _embedding(inputs, embedding)
     parts = (table, keras.layers.Flatten(), keras.layers.Dense(units, activation="relu"))
-    return keras.Sequential([_words(inputs), *parts, _output(inputs)], name="glove")
+    return keras.Sequential([sequence_input(inputs), *parts, class_output(inputs)], name="glove")
 
 
 def average(inputs: InputSpec, *, embedding: Count = 16) -> keras.Model:
     """Build an embedding averaged over all positions, padding included, into the output layer."""
     parts = (_embedding(inputs, embedding), keras.layers.GlobalAveragePooling1D())
-    return keras.Sequential([_words(inputs), *parts, _output(inputs)], name="average")
+    return keras.Sequential([sequence_input(inputs), *parts, class_output(inputs)], name="average")
 
 
 def one_hot(inputs: InputSpec, *, filters: Count = 32, kernel_size: Count = 7) -> keras.Model:
@@ -130,7 +129,7 @@ def one_hot(inputs: InputSpec, *, filters: Count = 32, kernel_size: Count = 7) -
         OneHotConv1D(filters, kernel_size, inputs.extra["features"], activation="relu"),
         keras.layers.GlobalMaxPooling1D(),
     )
-    return keras.Sequential([_words(inputs), *parts, _output(inputs)], name="one_hot")
+    return keras.Sequential([sequence_input(inputs), *parts, class_output(inputs)], name="one_hot")
 
 
 def simple_rnn(
@@ -169,12 +168,12 @@ def lstm_bidirectional(
 ) -> keras.Model:
     """Build an embedding and a bidirectional LSTM (listing 6.43), of `units` in each direction."""
     rates = {"dropout": dropout, "recurrent_dropout": recurrent_dropout}
-    words = _words(inputs)
+    words = sequence_input(inputs)
     x = _embedding(inputs, embedding)(words)
     forward = LSTM(units, **rates, name="forward")(x, starts=LeadingZeros()(words))
     backward = LSTM(units, **rates, go_backwards=True, name="backward")(x)
     both = keras.layers.Concatenate()([forward, backward])
-    return keras.Model(words, _output(inputs)(both), name="lstm_bidirectional")
+    return keras.Model(words, class_output(inputs)(both), name="lstm_bidirectional")
 
 
 def gru(
@@ -236,7 +235,7 @@ def conv1d(
         keras.layers.Conv1D(filters, **conv),
         keras.layers.GlobalMaxPooling1D(),
     )
-    return keras.Sequential([_words(inputs), *parts, _output(inputs)], name="conv1d")
+    return keras.Sequential([sequence_input(inputs), *parts, class_output(inputs)], name="conv1d")
 
 
 def conv1d_glove(
@@ -272,7 +271,7 @@ def conv1d_glove(
         keras.layers.GlobalMaxPooling1D(),
         keras.layers.Dense(units, activation="relu"),
     )
-    return keras.Sequential([_words(inputs), *parts, _output(inputs)], name="conv1d_glove")
+    return keras.Sequential([sequence_input(inputs), *parts, class_output(inputs)], name="conv1d_glove")
 
 
 def _recurrent(
@@ -286,16 +285,17 @@ def _recurrent(
     name: str | None = None,
 ) -> keras.Model:
     rates = {"dropout": dropout, "recurrent_dropout": recurrent_dropout}
-    words = _words(inputs)
+    words = sequence_input(inputs)
     x = _embedding(inputs, embedding)(words)
     layer_class = _CELLS[cell]
     starts = LeadingZeros()(words)
     for number in range(layers):
         x = layer_class(units, **rates, return_sequences=number < layers - 1)(x, starts=starts)
-    return keras.Model(words, _output(inputs)(x), name=name or cell)
+    return keras.Model(words, class_output(inputs)(x), name=name or cell)
 
 
-def _input(inputs: InputSpec) -> Any:
+def document_input(inputs: InputSpec) -> Any:
+    """Return the input of a model of documents, a sequence or a bag."""
     return keras.Input(inputs.shape, dtype="int32")
 
 
@@ -307,13 +307,14 @@ def _require_order(inputs: InputSpec) -> None:
         )
 
 
-def _words(inputs: InputSpec) -> Any:
+def sequence_input(inputs: InputSpec) -> Any:
     """Return the input of a model that needs word order, or raise UsageError if it is a bag."""
     _require_order(inputs)
-    return _input(inputs)
+    return document_input(inputs)
 
 
-def _output(inputs: InputSpec) -> keras.layers.Layer:
+def class_output(inputs: InputSpec) -> keras.layers.Layer:
+    """Return the output layer: a sigmoid for two classes, a softmax for more."""
     # float32 under every precision policy, because the loss takes the logarithm of the output.
     activation = "sigmoid" if inputs.outputs == 1 else "softmax"
     return keras.layers.Dense(inputs.outputs, activation=activation, dtype="float32")

@@ -35,6 +35,16 @@ from raysq.text.documents import DocumentPredictionPreprocessor
 
 _BUILDERS = "raysq.problems.text_classification.models:"
 _BAG = {"vectorization": "multi_hot", "batch_size": 512, "epochs": 4, "steps_per_epoch": None}
+_NGRAMS = {  # the batch, the epochs and the optimizer of Keras's example
+    "vectorization": "freq",
+    "ngrams": 2,
+    "vocabulary": "train",
+    "max_features": 100_000,
+    "batch_size": 32,
+    "epochs": 5,
+    "steps_per_epoch": None,
+    "optimizer": "adam",
+}
 _NAMED = 6  # most classes that a message names
 
 
@@ -50,6 +60,7 @@ class TextClassification(Problem[TextClassificationSettings, TextClassificationM
         "baseline": ModelSpec(_BUILDERS + "baseline", xla=False),
         "naive_bayes": ModelSpec(_BUILDERS + "naive_bayes", {"vectorization": "count"}, xla=False),
         "multihot": ModelSpec(_BUILDERS + "multihot", _BAG, xla=False),
+        "fasttext": ModelSpec("raysq.problems.text_classification.fasttext:fasttext", _NGRAMS, xla=False),
         "embedding": ModelSpec(_BUILDERS + "embedding", {"maxlen": 20}, xla=False),
         "average": ModelSpec(_BUILDERS + "average", xla=False),
         "one_hot": ModelSpec(_BUILDERS + "one_hot", xla=False),

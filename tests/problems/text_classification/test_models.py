@@ -13,11 +13,12 @@ from raysq.problems import classification_metrics
 from raysq.problems.specs import InputSpec, Objective
 from raysq.problems.text_classification import models
 from raysq.problems.text_classification.problem import TextClassification as PROBLEM
+from raysq.training.builder import load_builder
 from raysq.training.settings import TrainSettings
 from raysq.training.trainer import Trainer
 
 FEATURES, MAXLEN, DIMENSION = 30, 60, 6
-BUILDERS = {name: getattr(models, model.build.partition(":")[2]) for name, model in PROBLEM.models.items()}
+BUILDERS = {name: load_builder(model.build, trusted=True) for name, model in PROBLEM.models.items()}
 
 
 def told(vectorization="sequence", classes=2, maxlen=MAXLEN, vectors=True):
@@ -25,9 +26,11 @@ def told(vectorization="sequence", classes=2, maxlen=MAXLEN, vectors=True):
     table = np.random.RandomState(0).normal(size=(FEATURES, DIMENSION)).astype(np.float32)
     extra = {
         "features": FEATURES,
+        "first": 4,
         "classes": [str(number) for number in range(classes)],
         "priors": [1 / classes] * classes,
         "idf": lambda: np.linspace(0, 1, FEATURES, dtype=np.float32),
+        "class_counts": lambda: 1000 + np.random.RandomState(1).randint(0, 9, (classes, FEATURES)),
         "vectors": lambda: table if vectors else None,
         "vectorization": vectorization,
         "loss": "crossentropy",
@@ -37,8 +40,9 @@ def told(vectorization="sequence", classes=2, maxlen=MAXLEN, vectors=True):
 
 
 def suited(name, **others):
-    if name == "multihot":
-        others["vectorization"] = others.get("vectorization", "multi_hot")
+    of_bags = {"multihot": "multi_hot", "naive_bayes": "count", "fasttext": "freq"}
+    if name in of_bags:
+        others["vectorization"] = others.get("vectorization", of_bags[name])
     if name == "conv1d_glove":
         others["maxlen"] = 150
     return told(**others)
@@ -91,6 +95,7 @@ def test_the_models_of_the_book_have_their_sizes():
     sizes = {
         "multihot": FEATURES * 16 + 16 + 16 * 16 + 16 + 17,
         "embedding": FEATURES * 8 + MAXLEN * 8 + 1,
+        "fasttext": FEATURES * 50 + 51,
         "glove": FEATURES * DIMENSION + MAXLEN * DIMENSION * 32 + 32 + 33,
         "simple_rnn": FEATURES * 32 + 32 * 32 * 2 + 32 + 33,
         "lstm": FEATURES * 32 + 4 * (32 * 32 * 2 + 32) + 33,
@@ -138,6 +143,7 @@ def test_the_baseline_knows_the_shares_only():
         (lambda: models.conv1d(told("multi_hot")), "set vectorization=sequence"),
         (lambda: models.conv1d(told(maxlen=40)), "maxlen=40 is too short .* it needs 41; raise maxlen"),
         (lambda: models.conv1d_glove(told(maxlen=148)), "it needs 149"),
+        (lambda: BUILDERS["fasttext"](told("count")), "vectorization is count: set freq"),
         (lambda: models.one_hot(told(maxlen=6)), "it needs 7"),
     ],
 )
@@ -151,11 +157,21 @@ def test_convolutions_fit_from_the_length_that_the_error_names():
     assert models.conv1d_glove(told(maxlen=149)).output_shape == (None, 1)
 
 
-@pytest.mark.parametrize("name", ["multihot", "lstm", "conv1d"])
+def test_fasttext_is_the_mean_of_the_embeddings():
+    inputs = told("freq")
+    model = BUILDERS["fasttext"](inputs, embedding=3)
+    x = some(inputs, 2)
+    x[1, :, 4:] = 0  # padding
+    kernel, dense, bias = (np.asarray(value) for value in model.get_weights())
+    means = [np.average(kernel[ids[ids > 0]], axis=0, weights=counts[ids > 0]) for ids, counts in x]
+    np.testing.assert_allclose(model(x), 1 / (1 + np.exp(-(means @ dense + bias))), rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["multihot", "fasttext", "lstm", "conv1d"])
 def test_models_learn_in_the_program(name, tmp_path, monkeypatch):
     monkeypatch.setattr(layers.scan, "PARTS", 2)
     dataset = write_corpus(tmp_path / "made", documents(240))
-    vectorization = "multi_hot" if name == "multihot" else "sequence"
+    vectorization = {"multihot": "multi_hot", "fasttext": "freq"}.get(name, "sequence")
     problem = bind(dataset, max_features=60, maxlen=41, vectorization=vectorization)
     keras.utils.set_random_seed(0)
     train = TrainSettings(epochs=12, steps_per_epoch=None, batch_size=20, eval_batch_size=64, learning_rate=0.005)
