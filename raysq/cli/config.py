@@ -9,11 +9,11 @@ from raysq.display.terminal import print_result
 
 def config(options: argparse.Namespace) -> None:
     """Print a file of settings as YAML, as JSON with `--json`, or its JSON schema with `--schema`."""
+    from raysq.training.presets import with_preset
     from raysq.training.template import Template
 
-    template = Template.of(
-        options.task, model=options.model, data=options.data, seed=options.seed, settings=overrides(options)
-    )
+    settings = with_preset(overrides(options), options.preset)
+    template = Template.of(options.task, model=options.model, data=options.data, seed=options.seed, settings=settings)
     if options.schema:
         schema = template.schema()
         return write_result(

@@ -87,6 +87,7 @@ def parser(requested: str = "") -> argparse.ArgumentParser:
     _add_data_and_model(sub, "the task's model")
     _add_seed(sub, 0, "weights, the order of the examples and dropout")
     sub.add_argument("--schema", action="store_true", help="Print the JSON schema of the file instead.")
+    _add_preset(sub)
     _add_settings(sub)
 
     sub = command("tune", train.tune, "Search for better settings with Ray Tune.")
@@ -173,6 +174,7 @@ def parser(requested: str = "") -> argparse.ArgumentParser:
     sub.add_argument("--name", help="Name of the experiment.")
     _add_fresh(sub, "experiment")
     _add_callbacks(sub, "of each trial")
+    _add_preset(sub)
     _add_track(sub)
     _add_trust(sub)
     _add_settings(sub)
@@ -357,12 +359,21 @@ def _add_training(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--gpu", action="store_true", help="Use a GPU for each worker.")
     sub.add_argument("--threads", type=int, help="Number of TensorFlow threads of each worker. Defaults to all cores.")
     sub.add_argument("--epochs", type=int, help="Maximum number of epochs. Same as --set epochs=N.")
+    _add_preset(sub)
     _add_trust(sub)
 
 
 def _add_settings(sub: argparse.ArgumentParser) -> None:
     sub.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", help="Value of a setting. Can be repeated."
+    )
+
+
+def _add_preset(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument(
+        "--preset",
+        metavar="NAME",
+        help="Defaults and formulas of an older Keras, for tutorials: keras2 or keras1. --set wins over them.",
     )
 
 

@@ -9,6 +9,7 @@ from raysq.layers.padding import LeadingZeros
 from raysq.layers.persistence import Persistence
 from raysq.layers.portable import to_keras
 from raysq.layers.recurrent import GRU, LSTM, SimpleRNN
+from raysq.layers.versions import LayerVersion, convolution_arguments, recurrent_layer
 from raysq.layers.word_by_word import WordByWord
 from raysq.layers.word_sampling import WordSampling
 
@@ -19,6 +20,7 @@ __all__ = [
     "BigramTable",
     "Constant",
     "DotAttention",
+    "LayerVersion",
     "LeadingZeros",
     "OneHotConv1D",
     "Persistence",
@@ -26,5 +28,7 @@ __all__ = [
     "WordByWord",
     "WordSampling",
     "attention_weights",
+    "convolution_arguments",
+    "recurrent_layer",
     "to_keras",
 ]

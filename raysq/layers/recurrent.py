@@ -9,6 +9,12 @@ import tensorflow as tf
 from raysq.layers.scan import scan
 
 
+@keras.saving.register_keras_serializable(package="raysq")  # type: ignore[untyped-decorator]
+def hard_sigmoid(x: Any) -> Any:
+    """Return `clip(0.2 x + 0.5, 0, 1)`, the gates of Keras 1 and 2. That of Keras 3 has the slope 1/6."""
+    return keras.ops.clip(0.2 * x + 0.5, 0.0, 1.0)
+
+
 class _LSTMCell:
     states = 2
 
@@ -38,6 +44,31 @@ class _LSTMCell:
         i, f, g, o = tf.split(gates, 4, 1)
         dc += dh * o * (1 - squashed * squashed)
         parts = [dc * g * i * (1 - i), dc * c * f * (1 - f), dc * i * (1 - g * g), dh * squashed * o * (1 - o)]
+        return tf.concat(parts, 1), (None, dc * f)
+
+
+class _HardLSTMCell(_LSTMCell):
+    """LSTM with the gates `clip(0.2 x + 0.5, 0, 1)` of Keras 1 and 2."""
+
+    def step(self, pre: Any, states: tuple[Any, ...]) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+        _, c = states
+        i, f, g, o = tf.split(pre, 4, 1)
+        i, f, o = (tf.clip_by_value(0.2 * gate + 0.5, 0.0, 1.0) for gate in (i, f, o))
+        g = tf.tanh(g)
+        after = f * c + i * g
+        squashed = tf.tanh(after)
+        return (o * squashed, after), (tf.concat([i, f, g, o], 1), c, squashed)
+
+    def backward(self, gradients: tuple[Any, ...], saved: Sequence[Any], h: Any) -> tuple[Any, tuple[Any, ...]]:
+        dh, dc = gradients
+        gates, c, squashed = saved
+        i, f, g, o = tf.split(gates, 4, 1)
+        dc += dh * o * (1 - squashed * squashed)
+
+        def through(gradient: Any, gate: Any) -> Any:
+            return tf.where((gate > 0) & (gate < 1), 0.2 * gradient, 0.0)
+
+        parts = [through(dc * g, i), through(dc * c, f), dc * i * (1 - g * g), through(dh * squashed, o)]
         return tf.concat(parts, 1), (None, dc * f)
 
 
@@ -139,7 +170,19 @@ class FastRNN(keras.layers.Layer):
             sequences, starts = keras.ops.flip(sequences, 1), None
         weights = (self.cell.kernel, self.cell.recurrent_kernel, self.cell.bias)
         weights = tuple(tf.convert_to_tensor(weight) for weight in weights)
-        return scan(self.arithmetic, sequences, starts, weights, sequences=self.return_sequences, initial=initial)
+        arithmetic = self._arithmetic()
+        return scan(arithmetic, sequences, starts, weights, sequences=self.return_sequences, initial=initial)
+
+    def _arithmetic(self) -> Any:
+        """Return the arithmetic of the fast loop for the layer's gates, or None where it has none."""
+        gates = getattr(self.cell, "recurrent_activation", keras.activations.sigmoid)
+        return self.arithmetic if gates is keras.activations.sigmoid else None
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the layer's configuration, with a mask of dropout for each gate if it has one (`implementation=1`)."""
+        each_gate = getattr(self.cell, "implementation", 2) == 1 and not self.recurrent_dropout
+        config: dict[str, Any] = super().get_config()
+        return config | ({"implementation": 1, "use_cudnn": False} if each_gate else {})
 
     def as_keras(
         self,
@@ -151,19 +194,32 @@ class FastRNN(keras.layers.Layer):
     ) -> Any:
         """Apply the Keras layer with the same weights; see `raysq.layers.portable`."""
         keras_class: Any = next(base for base in type(self).__mro__ if base.__module__.startswith("keras."))
-        layer = keras_class.from_config(self.get_config())
+        hard = getattr(self.cell, "recurrent_activation", None) is hard_sigmoid
+        # Initial weights do not matter any more, and masks of dropout do not in predictions.
+        own = ("kernel_initializer", "recurrent_initializer", "implementation", "use_cudnn")
+        config = {name: value for name, value in self.get_config().items() if name not in own}
+        layer = keras_class.from_config(config | ({"recurrent_activation": "hard_sigmoid"} if hard else {}))
         outputs = layer(sequences, initial_state=initial_state, mask=mask)
         for target, source in zip(layer.variables, self.variables, strict=True):
-            target.assign(source)
+            # Keras's gates of 1.2 x are ours of x: 1.2 x / 6 + 0.5 = 0.2 x + 0.5.
+            scaled = hard and source.shape[-1:] == (self.cell.kernel.shape[-1],)
+            target.assign(source * self._gate_columns(1.2) if scaled else source)
         return outputs
+
+    def _gate_columns(self, factor: float) -> Any:
+        """Return a vector over the columns of the weights: `factor` for those of gates, 1 for the candidate."""
+        columns = {4: (factor, factor, 1.0, factor), 3: (factor, factor, 1.0)}
+        units = self.cell.units
+        return tf.repeat(tf.constant(columns[self.cell.kernel.shape[-1] // units]), units)
 
     def uses_fast_loop(self) -> bool:
         """Return whether the fast loop supports the arguments and the device. Otherwise the Keras layer is used."""
-        gates = getattr(self.cell, "recurrent_activation", keras.activations.sigmoid)
         return (
             self.cell.activation is keras.activations.tanh
-            and gates is keras.activations.sigmoid
+            and self._arithmetic() is not None
             and self.cell.use_bias
+            # One mask of dropout is applied to the inputs of all gates.
+            and not (self.dropout and getattr(self.cell, "implementation", 2) == 1)
             and getattr(self.cell, "reset_after", True)
             and not (self.recurrent_dropout or self.stateful or self.unroll or self.return_state)
             and self.compute_dtype == "float32"
@@ -176,8 +232,9 @@ class FastRNN(keras.layers.Layer):
 class LSTM(FastRNN, keras.layers.LSTM):
     """`keras.layers.LSTM` with a fast loop on a CPU: same arguments, weights, outputs and gradients (to 1e-5).
 
-    The implementation of Keras is used for activations other than the defaults, `use_bias=False`, recurrent dropout,
-    masks, `stateful`, `unroll`, `return_state`, types other than float32, and on GPUs. Pass `starts` to skip the
+    The implementation of Keras is used for activations other than the defaults (gates may be those of Keras 2,
+    `hard_sigmoid`), `use_bias=False`, recurrent dropout, masks, `stateful`, `unroll`, `return_state`, types other than
+    float32, and on GPUs. Pass `starts` to skip the
     computation of padding in front.
 
     Example:
@@ -187,6 +244,10 @@ class LSTM(FastRNN, keras.layers.LSTM):
     """
 
     arithmetic = _LSTMCell()
+    hard_arithmetic = _HardLSTMCell()
+
+    def _arithmetic(self) -> Any:
+        return self.hard_arithmetic if self.cell.recurrent_activation is hard_sigmoid else super()._arithmetic()
 
 
 @keras.saving.register_keras_serializable(package="raysq")

@@ -12,6 +12,7 @@ from raysq.display.in_notebook import hides_progress
 from raysq.errors import DataError, UsageError
 from raysq.problems.capabilities import Backtestable
 from raysq.training.evaluation import evaluate
+from raysq.training.presets import with_preset
 from raysq.training.train import resolve, train
 from raysq.training.worker_range import WorkerRange
 
@@ -52,6 +53,7 @@ def backtest(
     gpu: bool = False,
     seed: int = 0,
     settings: Mapping[str, Any] | None = None,
+    preset: str | None = None,
     threads: int | None = None,
     fresh: bool = False,
     quiet: bool | None = None,
@@ -67,7 +69,7 @@ def backtest(
     Args:
         task: name of a task.
         folds: number of folds, at least 1. Defaults to 4.
-        data, model, workers, gpu, seed, settings, threads, quiet, trust: see `train`.
+        data, model, workers, gpu, seed, settings, preset, threads, quiet, trust: see `train`.
         fresh: whether to discard earlier progress of the folds' runs.
         on_fold: called with each fold's number, counted from 1, and its entry of `Backtest.folds`.
 
@@ -91,11 +93,12 @@ def backtest(
             f"that have: {', '.join(tasks.names_with(Backtestable))}"
         )
     quiet = hides_progress(quiet)
+    settings = with_preset(settings, preset)
     config = resolve(task, data=data, model=model, seed=seed, settings=settings, validate_splits=False, quiet=quiet)
     problem = config.make_problem()
     assert isinstance(problem, Backtestable)
     dataset = Dataset.open(config.data)
-    splits = [{**(settings or {}), **split} for split in problem.folds(dataset, folds)]
+    splits = [{**settings, **split} for split in problem.folds(dataset, folds)]
     for number, values in enumerate(splits, 1):  # validate all folds before the first one is trained
         fold = resolve(task, data=config.data, model=config.model, seed=seed, settings=values, validate_splits=False)
         if not len(fold.make_problem().splits(dataset)["test"]):

@@ -8,6 +8,7 @@ import keras
 
 from raysq.layers.recurrent import FastRNN
 from raysq.problems.specs import Objective, OutputMetric
+from raysq.training.old_optimizers import Adagrad2, Nadam2, RMSprop2
 from raysq.training.settings import OPTIMIZER_SETTINGS, TrainSettings
 
 
@@ -105,7 +106,14 @@ def make_optimizer(settings: TrainSettings, total_steps: int) -> keras.Optimizer
     elif settings.schedule == "exponential":
         rate = keras.optimizers.schedules.ExponentialDecay(rate, total_steps, 0.1)
     config = {"learning_rate": rate} | ({} if settings.epsilon is None else {"epsilon": settings.epsilon})
-    optimizer = keras.optimizers.get({"class_name": settings.optimizer, "config": config})
+    if settings.optimizer == "adagrad" and settings.preset != "keras3":
+        config["initial_accumulator_value"] = 0.0
+    old = {"rmsprop": RMSprop2, "adagrad": Adagrad2, "nadam": Nadam2} if settings.preset == "keras2" else {}
+    optimizer = (
+        old[settings.optimizer](**config)
+        if settings.optimizer in old
+        else keras.optimizers.get({"class_name": settings.optimizer, "config": config})
+    )
     if settings.precision == "mixed_float16":
         optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
     return optimizer

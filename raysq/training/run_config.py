@@ -35,11 +35,12 @@ from raysq.training.builder import (
 )
 from raysq.training.keras_callbacks.identity import describe_callbacks
 from raysq.training.model_source import SourceChanged
+from raysq.training.presets import LAYER_VERSION, preset_defaults
 from raysq.training.settings import OPTIMIZER_SETTINGS, TrainSettings
 from raysq.training.user_code import is_own
 
 # Settings that came later, with the value of no effect. With that value the id is the one of before.
-_LATER = {"exact": 0, "steps_per_execution": 0, "class_weight": None}
+_LATER = {"exact": 0, "steps_per_execution": 0, "class_weight": None, "preset": "keras3", LAYER_VERSION: "keras3"}
 
 
 class Sections(TypedDict):
@@ -109,7 +110,8 @@ class RunConfig:
         """Id of the run: task, model, and a hash of data fingerprint, settings, seed, model source and callbacks."""
         data = {name: value for name, value in self.settings["data"].items() if _LATER.get(name, ...) != value}
         training = {name: value for name, value in self.settings["training"].items() if _LATER.get(name) != value}
-        sections = (data, self.settings["model"], training)
+        model = {name: value for name, value in self.settings["model"].items() if _LATER.get(name, ...) != value}
+        sections = (data, model, training)
         parts = [self.fingerprint, self.model, *sections, self.seed]
         parts += [part for part in (self.source_digest, self.given, self.callbacks) if part]
         digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:10]
@@ -262,12 +264,14 @@ def merge_layers(
     # The task, the data set and raysq's models know nothing of the keywords of a user's builder.
     own_sections = {name: fields for name, fields in sections.items() if name != "model" or not is_own(model)}
     values: dict[str, dict[str, Any]] = {section: {} for section in sections}
+    training_layers: list[dict[str, Any]] = []
 
     def hint(name: str) -> str | None:
         return problem.refused_settings.get(name) or keyword_hint(builder, name)
 
     for layer, known in (*((layer, own_sections) for layer in defaults), (overrides, sections)):
         of_data: dict[str, Any] = {}
+        of_training: dict[str, Any] = {}
         for key, value in layer.items():
             if key == "seed":
                 raise UsageError("the seed is no setting of a part: give --seed NUMBER (in Python: seed=NUMBER)")
@@ -276,7 +280,13 @@ def merge_layers(
                 of_data[name] = value
             else:
                 values[section][name] = convert(sections[section][name], value)
+            if section == "training":
+                of_training[name] = values[section][name]
+        training_layers.append(of_training)
         values["data"] = merge_settings(values["data"], of_data, problem.exclusive_settings)
+    values["training"] |= preset_defaults(training_layers, sections["training"]["optimizer"].default)
+    if LAYER_VERSION in own_sections.get("model", ()):
+        values["model"].setdefault(LAYER_VERSION, values["training"].get("preset", "keras3"))
     return values
 
 

@@ -5,10 +5,11 @@ from typing import Annotated, Literal
 
 from raysq.config import Range, check_ranges
 from raysq.errors import UsageError
+from raysq.training.presets import PresetName, check_optimizer
 
 # Settings that the optimizer of a compiled model decides. `clipnorm` is not one of them, since the trainer clips
 # gradients for any optimizer.
-OPTIMIZER_SETTINGS = ("optimizer", "learning_rate", "epsilon", "schedule", "plateau_patience")
+OPTIMIZER_SETTINGS = ("preset", "optimizer", "learning_rate", "epsilon", "schedule", "plateau_patience")
 
 
 @dataclass(frozen=True)
@@ -20,10 +21,12 @@ class TrainSettings:
         steps_per_epoch: number of steps of an epoch; None for one pass over the training examples.
         batch_size: number of examples of a global step, over all workers.
         eval_batch_size: number of examples of an evaluation step, over all workers.
+        preset: version of Keras whose defaults optimizers and layers have: "keras3", or "keras2" or "keras1" for
+            tutorials of their time. It changes the optimizers' formulas, and the defaults of `learning_rate`, `epsilon`
+            and the model's `layer_version`.
         optimizer: name of a Keras optimizer.
         learning_rate: learning rate at the first step.
-        epsilon: constant that the optimizer adds to its denominator; None for the optimizer's default. Keras 3's
-            RMSprop adds 1e-7 inside the root, Keras 2's outside of it. 1e-14 gives the behavior of Keras 2.
+        epsilon: constant that the optimizer adds to its denominator; None for the default of Keras 3's optimizer.
         schedule: "constant", "cosine" (to zero at the last step), "exponential" (to a tenth at the last step) or
             "plateau" (halved after `plateau_patience` epochs without a lower val_loss).
         plateau_patience: number of epochs; see `schedule`.
@@ -43,6 +46,7 @@ class TrainSettings:
     steps_per_epoch: Annotated[int | None, Range(least=1)] = 500
     batch_size: Annotated[int, Range(least=1)] = 128
     eval_batch_size: Annotated[int, Range(least=1)] = 512
+    preset: PresetName = "keras3"
     optimizer: Literal["rmsprop", "adam", "adamw", "sgd", "adagrad", "adadelta", "nadam", "adamax"] = "rmsprop"
     learning_rate: Annotated[float, Range(above=0)] = 0.001
     epsilon: Annotated[float | None, Range(above=0)] = None
@@ -59,6 +63,7 @@ class TrainSettings:
 
     def __post_init__(self) -> None:
         check_ranges(self)
+        check_optimizer(self.preset, self.optimizer)
         if self.epsilon is not None and self.optimizer == "sgd":
             raise UsageError(
                 f"setting epsilon is for optimizers that divide, received {self.epsilon} with sgd: leave it out"

@@ -15,6 +15,7 @@ from raysq.tasks.prepare import prepare
 from raysq.training.builder import find_model
 from raysq.training.keras_callbacks.identity import remember_callbacks, validate_callbacks
 from raysq.training.passed_models import model_name
+from raysq.training.presets import with_preset
 from raysq.training.run import Run
 from raysq.training.run_config import RunConfig, resolve_config
 from raysq.training.trackers.tracker import check_tracker
@@ -31,6 +32,7 @@ def train(
     gpu: bool = False,
     seed: int = 0,
     settings: Mapping[str, Any] | None = None,
+    preset: str | None = None,
     per_worker_batch: int | None = None,
     linear_rate: bool = False,
     name: str | None = None,
@@ -59,6 +61,8 @@ def train(
         seed: seed of weights, order and dropout. Defaults to 0.
         settings: settings of examples, model and training, by name. Others keep the defaults of the model, the data
             set, the task or the problem. The setting `batch_size` is that of a global step, over all workers.
+        preset: "keras2" or "keras1" for the defaults and formulas of these versions of Keras, with which many tutorials
+            were written; see docs/models.md. Settings win over it. Defaults to None, for Keras 3.
         per_worker_batch: number of examples of each worker at each step, in place of the setting `batch_size`: the
             global batch grows with the workers. Defaults to None, for the setting.
         linear_rate: whether to multiply the learning rate by the number of workers as well (Goyal et al. 2017). Needs
@@ -100,6 +104,7 @@ def train(
         model=model,
         seed=seed,
         settings=settings,
+        preset=preset,
         workers=workers,
         per_worker_batch=per_worker_batch,
         linear_rate=linear_rate,
@@ -159,6 +164,7 @@ def resolve(
     model: str | Callable[..., Any] | None = None,
     seed: int = 0,
     settings: Mapping[str, Any] | None = None,
+    preset: str | None = None,
     workers: int | tuple[int, int] | WorkerRange = 1,
     per_worker_batch: int | None = None,
     linear_rate: bool = False,
@@ -168,7 +174,7 @@ def resolve(
     """Return the validated configuration of a run; the task's data are prepared if there are none.
 
     Args:
-        task, data, model, seed, settings, workers, per_worker_batch, linear_rate: see `train`.
+        task, data, model, seed, settings, preset, workers, per_worker_batch, linear_rate: see `train`.
         validate_splits: whether to check that the data set has training and validation examples with these settings.
         quiet: whether to hide the progress of preparation.
 
@@ -177,14 +183,15 @@ def resolve(
         DataError: the data set cannot be used.
     """
     model = model_name(model) or problems.get(tasks.get(task).problem).default_model
+    settings = with_preset(settings, preset)
     dataset = find_or_prepare(task, data, quiet=quiet)
-    config = resolve_config(task, model, dataset, seed, settings or {})
+    config = resolve_config(task, model, dataset, seed, settings)
     if validate_splits:
         config.make_problem().splits(dataset)
     if per_worker_batch is None and not linear_rate:
         return config
     rate = config.train_settings().learning_rate
-    scaled = _scaled_settings(settings or {}, rate, WorkerRange.of(workers), per_worker_batch, linear_rate)
+    scaled = _scaled_settings(settings, rate, WorkerRange.of(workers), per_worker_batch, linear_rate)
     return resolve_config(task, model, dataset, seed, scaled)
 
 

@@ -20,6 +20,7 @@ from raysq.training.goal import Goal
 from raysq.training.keras_callbacks.written_files import check_relative
 from raysq.training.open_trainer import ignored_settings
 from raysq.training.passed_models import model_name
+from raysq.training.presets import with_preset
 from raysq.training.run_config import RunConfig
 from raysq.training.trackers.tracker import check_tracker
 from raysq.training.train import find_or_prepare, resolve, with_callbacks
@@ -63,6 +64,7 @@ def tune(
     storage: str | Path | None = None,
     seed: int = 0,
     settings: Mapping[str, Any] | None = None,
+    preset: str | None = None,
     search: Mapping[str, Any] | None = None,
     name: str | None = None,
     fresh: bool = False,
@@ -109,6 +111,7 @@ def tune(
         storage: folder of experiments. Defaults to RAYSQ_HOME/experiments.
         seed: seed of the search and of every trial. Defaults to 0.
         settings: settings that are fixed for all trials, by name.
+        preset: "keras2" or "keras1" for the defaults of these versions of Keras; see `train`. Defaults to None.
         search: domains by setting, which replace the task's space. A domain is a list of choices, a domain of
             `ray.tune` such as `tune.quniform(0, 0.5, 0.1)`, text such as "uniform(0,0.5)", or a function of the other
             settings that returns a value or a domain.
@@ -144,7 +147,7 @@ def tune(
     if is_population(scheduler):
         check_population(searcher, workers_per_trial, refit, generations, of_keras)
     seconds = None if time is None else durations.seconds(time, "--time")
-    fixed = flat_settings(settings or {})
+    fixed = flat_settings(with_preset(settings, preset))
     model = model_name(model) or tasks.get(task).search_model or problems.get(tasks.get(task).problem).default_model
     dataset = find_or_prepare(task, data, quiet=quiet)
     config = resolve(task, data=str(dataset.directory), model=model, seed=seed, settings=fixed, validate_splits=False)

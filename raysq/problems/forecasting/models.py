@@ -5,12 +5,12 @@ Keras model with output of shape `(batch, outputs)` in normalized units.
 """
 
 from collections.abc import Callable
-from typing import Literal
+from typing import Any, Literal
 
 import keras
 
 from raysq.errors import UsageError
-from raysq.layers import Persistence
+from raysq.layers import LayerVersion, Persistence, convolution_arguments, recurrent_layer
 from raysq.problems.setting_types import Count, Rate
 from raysq.problems.specs import InputSpec
 
@@ -74,9 +74,11 @@ def _recurrent(cell: type, name: str) -> Callable[..., keras.Model]:
         layers: Count = 1,
         dropout: Rate = 0.0,
         recurrent_dropout: Rate = 0.0,
+        layer_version: LayerVersion = "keras3",
     ) -> keras.Model:
+        layer = recurrent_layer(cell, layer_version)
         parts = [
-            cell(
+            layer(
                 units,
                 dropout=dropout,
                 recurrent_dropout=recurrent_dropout,
@@ -102,6 +104,7 @@ def rnn(
     layers: Count = 1,
     dropout: Rate = 0.0,
     recurrent_dropout: Rate = 0.0,
+    layer_version: LayerVersion = "keras3",
 ) -> keras.Model:
     """Build recurrent layers with a choice of cell, for searches.
 
@@ -114,13 +117,15 @@ def rnn(
         layers: number of layers, at least 1.
         dropout: dropout rate of the inputs of each layer.
         recurrent_dropout: dropout rate of the recurrent state.
+        layer_version: version of Keras whose layers these are; see `raysq.layers.versions`.
 
     Raises:
         UsageError: a dropout rate outside [0, 1), or no layer.
     """
     kinds = {"gru": keras.layers.GRU, "lstm": keras.layers.LSTM, "simple_rnn": keras.layers.SimpleRNN}
     build = _recurrent(kinds[cell], f"rnn_{cell}")
-    return build(inputs, units=units, layers=layers, dropout=dropout, recurrent_dropout=recurrent_dropout)
+    rates = {"dropout": dropout, "recurrent_dropout": recurrent_dropout}
+    return build(inputs, units=units, layers=layers, **rates, layer_version=layer_version)
 
 
 def gru_stacked(
@@ -130,6 +135,7 @@ def gru_stacked(
     top_units: Count = 64,
     dropout: Rate = 0.1,
     recurrent_dropout: Rate = 0.5,
+    layer_version: LayerVersion = "keras3",
 ) -> keras.Model:
     """Build two stacked GRUs, the upper one with relu (listing 6.41).
 
@@ -139,21 +145,28 @@ def gru_stacked(
         top_units: units of the upper layer.
         dropout: dropout rate of the inputs of each layer.
         recurrent_dropout: dropout rate of the recurrent state.
+        layer_version: version of Keras whose layers these are; see `raysq.layers.versions`.
 
     Raises:
         UsageError: a dropout rate outside [0, 1).
     """
     rates = {"dropout": dropout, "recurrent_dropout": recurrent_dropout}
+    layer = recurrent_layer(keras.layers.GRU, layer_version)
     return _sequential(
         inputs,
-        keras.layers.GRU(units, return_sequences=True, **rates),
-        keras.layers.GRU(top_units, activation="relu", **rates),
+        layer(units, return_sequences=True, **rates),
+        layer(top_units, activation="relu", **rates),
         name="gru_stacked",
     )
 
 
 def gru_bidirectional(
-    inputs: InputSpec, *, units: Count = 32, dropout: Rate = 0.0, recurrent_dropout: Rate = 0.0
+    inputs: InputSpec,
+    *,
+    units: Count = 32,
+    dropout: Rate = 0.0,
+    recurrent_dropout: Rate = 0.0,
+    layer_version: LayerVersion = "keras3",
 ) -> keras.Model:
     """Build a GRU over the window in each direction (listing 6.44).
 
@@ -162,12 +175,19 @@ def gru_bidirectional(
         units: units of the GRU in each direction.
         dropout: dropout rate of the inputs.
         recurrent_dropout: dropout rate of the recurrent state.
+        layer_version: version of Keras whose layers these are; see `raysq.layers.versions`.
 
     Raises:
         UsageError: a dropout rate outside [0, 1).
     """
-    cell = keras.layers.GRU(units, dropout=dropout, recurrent_dropout=recurrent_dropout)
+    layer = recurrent_layer(keras.layers.GRU, layer_version)
+    cell = layer(units, dropout=dropout, recurrent_dropout=recurrent_dropout)
     return _sequential(inputs, keras.layers.Bidirectional(cell), name="gru_bidirectional")
+
+
+def _convolution(kernel_size: int, filters: int, version: LayerVersion) -> dict[str, Any]:
+    initial = convolution_arguments(version, (kernel_size, 1, filters))
+    return {"filters": filters, "kernel_size": kernel_size, "activation": "relu", **initial}
 
 
 def _shrinks(inputs: InputSpec, kernel_size: int, needed: int) -> None:
@@ -178,7 +198,14 @@ def _shrinks(inputs: InputSpec, kernel_size: int, needed: int) -> None:
         )
 
 
-def conv1d(inputs: InputSpec, *, filters: Count = 32, kernel_size: Count = 5, pool: Count = 3) -> keras.Model:
+def conv1d(
+    inputs: InputSpec,
+    *,
+    filters: Count = 32,
+    kernel_size: Count = 5,
+    pool: Count = 3,
+    layer_version: LayerVersion = "keras3",
+) -> keras.Model:
     """Build three convolutions with pooling between them, then the maximum over time (listing 6.47).
 
     Args:
@@ -186,19 +213,20 @@ def conv1d(inputs: InputSpec, *, filters: Count = 32, kernel_size: Count = 5, po
         filters: filters of each convolution.
         kernel_size: steps of each convolution's kernel.
         pool: steps of each pooling window.
+        layer_version: version of Keras whose layers these are; see `raysq.layers.versions`.
 
     Raises:
         UsageError: the window is too short.
     """
     _shrinks(inputs, kernel_size, kernel_size * (1 + pool + pool * pool) - pool - 1)
-    conv = {"kernel_size": kernel_size, "activation": "relu"}
+    conv = _convolution(kernel_size, filters, layer_version)
     return _sequential(
         inputs,
-        keras.layers.Conv1D(filters, **conv),
+        keras.layers.Conv1D(**conv),
         keras.layers.MaxPooling1D(pool),
-        keras.layers.Conv1D(filters, **conv),
+        keras.layers.Conv1D(**conv),
         keras.layers.MaxPooling1D(pool),
-        keras.layers.Conv1D(filters, **conv),
+        keras.layers.Conv1D(**conv),
         keras.layers.GlobalMaxPooling1D(),
         name="conv1d",
     )
@@ -213,6 +241,7 @@ def conv1d_gru(
     units: Count = 32,
     dropout: Rate = 0.1,
     recurrent_dropout: Rate = 0.5,
+    layer_version: LayerVersion = "keras3",
 ) -> keras.Model:
     """Build convolutions that shorten the window before a GRU (listing 6.49).
 
@@ -224,17 +253,18 @@ def conv1d_gru(
         units: units of the GRU.
         dropout: dropout rate of the GRU's inputs.
         recurrent_dropout: dropout rate of the GRU's recurrent state.
+        layer_version: version of Keras whose layers these are; see `raysq.layers.versions`.
 
     Raises:
         UsageError: the window is too short, or a dropout rate is outside [0, 1).
     """
     _shrinks(inputs, kernel_size, kernel_size * (1 + pool) - 1)
-    conv = {"kernel_size": kernel_size, "activation": "relu"}
+    conv = _convolution(kernel_size, filters, layer_version)
     return _sequential(
         inputs,
-        keras.layers.Conv1D(filters, **conv),
+        keras.layers.Conv1D(**conv),
         keras.layers.MaxPooling1D(pool),
-        keras.layers.Conv1D(filters, **conv),
-        keras.layers.GRU(units, dropout=dropout, recurrent_dropout=recurrent_dropout),
+        keras.layers.Conv1D(**conv),
+        recurrent_layer(keras.layers.GRU, layer_version)(units, dropout=dropout, recurrent_dropout=recurrent_dropout),
         name="conv1d_gru",
     )

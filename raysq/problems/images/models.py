@@ -11,7 +11,7 @@ import keras
 
 from raysq.config import Range
 from raysq.errors import UsageError
-from raysq.layers import Constant
+from raysq.layers import Constant, LayerVersion, convolution_arguments
 from raysq.problems.setting_types import Count, OptionalCount, Rate
 from raysq.problems.specs import InputSpec
 
@@ -71,6 +71,7 @@ def cnn(
     normalize: bool = False,
     flip: Flip = "none",
     shift: Rate = 0.0,
+    layer_version: LayerVersion = "keras3",
 ) -> keras.Model:
     """Build blocks of convolutions that end in max pooling, followed by a dense layer.
 
@@ -87,6 +88,7 @@ def cnn(
         normalize: whether batch normalization follows each convolution.
         flip: directions in which training images are flipped at random.
         shift: largest random shift of training images, as a share of their sides.
+        layer_version: version of Keras whose initial weights the convolutions have; see `raysq.layers.versions`.
 
     Raises:
         UsageError: a setting is out of range, the images are too small, or the target is "image".
@@ -99,7 +101,9 @@ def cnn(
         for number in range(1, convolutions + 1):
             name = f"conv_{block}_{number}"
             width = filters * 2 ** (block - 1)
-            hidden = keras.layers.Conv2D(width, kernel_size, padding=padding, activation="relu", name=name)(hidden)
+            initial = convolution_arguments(layer_version, (kernel_size, kernel_size, hidden.shape[-1], width))
+            conv = {"padding": padding, "activation": "relu", "name": name, **initial}
+            hidden = keras.layers.Conv2D(width, kernel_size, **conv)(hidden)
             if normalize:
                 hidden = keras.layers.BatchNormalization(name=f"normal_{block}_{number}")(hidden)
         if pool > 1:

@@ -8,7 +8,7 @@ maxlen, features)` for `sequence_targets=True`.
 import keras
 
 from raysq.errors import UsageError
-from raysq.layers import LSTM, BigramTable, LeadingZeros
+from raysq.layers import LSTM, BigramTable, LayerVersion, LeadingZeros, recurrent_layer
 from raysq.problems.setting_types import Count, Rate
 from raysq.problems.specs import InputSpec
 
@@ -32,7 +32,13 @@ def baseline(inputs: InputSpec) -> keras.Model:
 
 
 def lstm(
-    inputs: InputSpec, *, embedding: Count = 64, units: Count = 64, layers: Count = 1, dropout: Rate = 0.3
+    inputs: InputSpec,
+    *,
+    embedding: Count = 64,
+    units: Count = 64,
+    layers: Count = 1,
+    dropout: Rate = 0.3,
+    layer_version: LayerVersion = "keras3",
 ) -> keras.Model:
     """Build an embedding, LSTM layers and a softmax over all ids.
 
@@ -44,6 +50,7 @@ def lstm(
         units: units of each LSTM.
         layers: number of LSTM layers.
         dropout: dropout rate, at least 0 and below 1.
+        layer_version: version of Keras whose layers these are; see `raysq.layers.versions`.
 
     Raises:
         UsageError: a setting is out of range.
@@ -53,8 +60,9 @@ def lstm(
     x = keras.layers.Embedding(inputs.extra["features"], embedding)(words)
     # With one position to predict, the padding is in front, and its steps are the same in all rows.
     starts = {} if sequence else {"starts": LeadingZeros()(words)}
+    layer = recurrent_layer(LSTM, layer_version)
     for number in range(layers):
-        x = LSTM(units, dropout=dropout, return_sequences=sequence or number < layers - 1)(x, **starts)
+        x = layer(units, dropout=dropout, return_sequences=sequence or number < layers - 1)(x, **starts)
     if dropout:
         x = keras.layers.Dropout(dropout)(x)
     # float32 under every precision policy, because the loss takes the logarithm of the output.

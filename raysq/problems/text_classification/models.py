@@ -7,7 +7,8 @@ sigmoid for two classes, a softmax for more. As in the book, the padding id 0 is
 Several builders share keywords: `embedding` is the dimension of an embedding that is learned from scratch, and `units`
 the units of each hidden or recurrent layer, of which there are `layers`. `dropout` is the dropout rate of the inputs of
 each recurrent layer, and `recurrent_dropout` that of its state. `filters` and `kernel_size` are those of each
-convolution, and `pool` is the pool size between convolutions.
+convolution, and `pool` is the pool size between convolutions. `layer_version` is the version of Keras whose layers
+these are; see `raysq.layers.versions`.
 
 Every builder raises UsageError if it does not take the input (a bag, a sequence, or one that is too short), or if a
 setting is out of range.
@@ -19,7 +20,18 @@ import keras
 
 from raysq.config import Range
 from raysq.errors import DataError, UsageError
-from raysq.layers import GRU, LSTM, BagDense, Constant, LeadingZeros, OneHotConv1D, SimpleRNN
+from raysq.layers import (
+    GRU,
+    LSTM,
+    BagDense,
+    Constant,
+    LayerVersion,
+    LeadingZeros,
+    OneHotConv1D,
+    SimpleRNN,
+    convolution_arguments,
+    recurrent_layer,
+)
 from raysq.problems.setting_types import Count, Rate
 from raysq.problems.specs import InputSpec
 from raysq.problems.text_classification.naive_bayes import MOST_CELLS, fits, log_odds
@@ -140,9 +152,10 @@ def simple_rnn(
     layers: Count = 1,
     dropout: Rate = 0.0,
     recurrent_dropout: Rate = 0.0,
+    layer_version: LayerVersion = "keras3",
 ) -> keras.Model:
     """Build an embedding and simple recurrent layers (listing 6.23)."""
-    return _recurrent("simple_rnn", inputs, embedding, units, layers, dropout, recurrent_dropout)
+    return _recurrent("simple_rnn", inputs, embedding, units, layers, dropout, recurrent_dropout, layer_version)
 
 
 def lstm(
@@ -153,9 +166,10 @@ def lstm(
     layers: Count = 1,
     dropout: Rate = 0.0,
     recurrent_dropout: Rate = 0.0,
+    layer_version: LayerVersion = "keras3",
 ) -> keras.Model:
     """Build an embedding and LSTM layers (listing 6.27)."""
-    return _recurrent("lstm", inputs, embedding, units, layers, dropout, recurrent_dropout)
+    return _recurrent("lstm", inputs, embedding, units, layers, dropout, recurrent_dropout, layer_version)
 
 
 def lstm_bidirectional(
@@ -165,13 +179,15 @@ def lstm_bidirectional(
     units: Count = 32,
     dropout: Rate = 0.0,
     recurrent_dropout: Rate = 0.0,
+    layer_version: LayerVersion = "keras3",
 ) -> keras.Model:
     """Build an embedding and a bidirectional LSTM (listing 6.43), of `units` in each direction."""
     rates = {"dropout": dropout, "recurrent_dropout": recurrent_dropout}
     words = sequence_input(inputs)
     x = _embedding(inputs, embedding)(words)
-    forward = LSTM(units, **rates, name="forward")(x, starts=LeadingZeros()(words))
-    backward = LSTM(units, **rates, go_backwards=True, name="backward")(x)
+    layer = recurrent_layer(LSTM, layer_version)
+    forward = layer(units, **rates, name="forward")(x, starts=LeadingZeros()(words))
+    backward = layer(units, **rates, go_backwards=True, name="backward")(x)
     both = keras.layers.Concatenate()([forward, backward])
     return keras.Model(words, class_output(inputs)(both), name="lstm_bidirectional")
 
@@ -184,9 +200,10 @@ def gru(
     layers: Count = 1,
     dropout: Rate = 0.0,
     recurrent_dropout: Rate = 0.0,
+    layer_version: LayerVersion = "keras3",
 ) -> keras.Model:
     """Build an embedding and GRU layers."""
-    return _recurrent("gru", inputs, embedding, units, layers, dropout, recurrent_dropout)
+    return _recurrent("gru", inputs, embedding, units, layers, dropout, recurrent_dropout, layer_version)
 
 
 def gru_stacked(
@@ -196,9 +213,10 @@ def gru_stacked(
     units: Count = 20,
     dropout: Rate = 0.0,
     recurrent_dropout: Rate = 0.0,
+    layer_version: LayerVersion = "keras3",
 ) -> keras.Model:
     """Build an embedding and two stacked GRU layers."""
-    return _recurrent("gru", inputs, embedding, units, 2, dropout, recurrent_dropout, name="gru_stacked")
+    return _recurrent("gru", inputs, embedding, units, 2, dropout, recurrent_dropout, layer_version, name="gru_stacked")
 
 
 def rnn(
@@ -210,16 +228,23 @@ def rnn(
     layers: Count = 1,
     dropout: Rate = 0.0,
     recurrent_dropout: Rate = 0.0,
+    layer_version: LayerVersion = "keras3",
 ) -> keras.Model:
     """Build recurrent layers whose cell is a setting, so that a search can select it.
 
     The result equals `lstm`, `gru` or `simple_rnn` with the same settings.
     """
-    return _recurrent(cell, inputs, embedding, units, layers, dropout, recurrent_dropout, name="rnn")
+    return _recurrent(cell, inputs, embedding, units, layers, dropout, recurrent_dropout, layer_version, name="rnn")
 
 
 def conv1d(
-    inputs: InputSpec, *, embedding: Count = 128, filters: Count = 32, kernel_size: Count = 7, pool: Count = 5
+    inputs: InputSpec,
+    *,
+    embedding: Count = 128,
+    filters: Count = 32,
+    kernel_size: Count = 7,
+    pool: Count = 5,
+    layer_version: LayerVersion = "keras3",
 ) -> keras.Model:
     """Build two convolutions with pooling in between and global max pooling (listing 6.46).
 
@@ -227,12 +252,12 @@ def conv1d(
     probabilities. This model has the intended sigmoid.
     """
     _require_length(inputs, kernel_size * (1 + pool) - 1)
-    conv: dict[str, Any] = {"kernel_size": kernel_size, "activation": "relu"}
+    conv = _convolution(kernel_size, filters, layer_version)
     parts = (
         _embedding(inputs, embedding),
-        keras.layers.Conv1D(filters, **conv),
+        keras.layers.Conv1D(**conv),
         keras.layers.MaxPooling1D(pool),
-        keras.layers.Conv1D(filters, **conv),
+        keras.layers.Conv1D(**conv),
         keras.layers.GlobalMaxPooling1D(),
     )
     return keras.Sequential([sequence_input(inputs), *parts, class_output(inputs)], name="conv1d")
@@ -248,6 +273,7 @@ def conv1d_glove(
     vectors: bool = True,
     embedding_trainable: bool = False,
     embedding: Count = 100,
+    layer_version: LayerVersion = "keras3",
 ) -> keras.Model:
     """Build three convolutions over pretrained word vectors (Keras example "Using pre-trained word embeddings").
 
@@ -260,14 +286,14 @@ def conv1d_glove(
         DataError: `vectors` is true and the data set has no word vectors.
     """
     _require_length(inputs, kernel_size * (1 + pool + pool * pool) - pool - 1)
-    conv: dict[str, Any] = {"kernel_size": kernel_size, "activation": "relu"}
+    conv = _convolution(kernel_size, filters, layer_version)
     parts = (
         _vectors(inputs, embedding_trainable) if vectors else _embedding(inputs, embedding),
-        keras.layers.Conv1D(filters, **conv),
+        keras.layers.Conv1D(**conv),
         keras.layers.MaxPooling1D(pool),
-        keras.layers.Conv1D(filters, **conv),
+        keras.layers.Conv1D(**conv),
         keras.layers.MaxPooling1D(pool),
-        keras.layers.Conv1D(filters, **conv),
+        keras.layers.Conv1D(**conv),
         keras.layers.GlobalMaxPooling1D(),
         keras.layers.Dense(units, activation="relu"),
     )
@@ -282,16 +308,22 @@ def _recurrent(
     layers: int,
     dropout: float,
     recurrent_dropout: float,
+    version: LayerVersion,
     name: str | None = None,
 ) -> keras.Model:
     rates = {"dropout": dropout, "recurrent_dropout": recurrent_dropout}
     words = sequence_input(inputs)
     x = _embedding(inputs, embedding)(words)
-    layer_class = _CELLS[cell]
+    layer_class = recurrent_layer(_CELLS[cell], version)
     starts = LeadingZeros()(words)
     for number in range(layers):
         x = layer_class(units, **rates, return_sequences=number < layers - 1)(x, starts=starts)
     return keras.Model(words, class_output(inputs)(x), name=name or cell)
+
+
+def _convolution(kernel_size: int, filters: int, version: LayerVersion) -> dict[str, Any]:
+    initial = convolution_arguments(version, (kernel_size, 1, filters))
+    return {"filters": filters, "kernel_size": kernel_size, "activation": "relu", **initial}
 
 
 def document_input(inputs: InputSpec) -> Any:
