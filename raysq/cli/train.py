@@ -13,6 +13,7 @@ def train(options: argparse.Namespace) -> None:
     from raysq.training.config_file import ConfigFile
     from raysq.training.keras_callbacks.named import import_callbacks
     from raysq.training.run import Run
+    from raysq.training.size_defaults import describe_size_defaults
     from raysq.training.trackers.tracker import check_tracker
     from raysq.training.trackers.tracking import tracked
     from raysq.training.worker_range import WorkerRange
@@ -48,7 +49,7 @@ def train(options: argparse.Namespace) -> None:
 
         figures = estimate(config, workers=workers.most, gpu=options.gpu, threads=options.threads)
         return write_result(options, figures, lambda console: show_estimate(console, figures))
-    remarks = config.make_problem().describe()
+    remarks = [*config.make_problem().describe(), *describe_size_defaults(config)]
     run = Run.create(config, name=options.name, fresh=options.fresh, trust=options.trust)
     if not options.json:
         print_message(f"data {config.data}{' (synthetic sample)' if config.synthetic else ''}")

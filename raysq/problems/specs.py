@@ -110,6 +110,33 @@ class InputSpec:
 
 
 @dataclass(frozen=True)
+class SizeDefaults:
+    """Default settings that follow from the size of a data set.
+
+    Attributes:
+        values: values by setting.
+        reason: what they follow from, such as "6,400 training documents".
+    """
+
+    values: Mapping[str, Any]
+    reason: str
+
+
+@dataclass(frozen=True)
+class SizeRule:
+    """Rule by which default settings of a task follow from the size of a data set.
+
+    Attributes:
+        names: settings that the rule chooses for every model.
+        choose: `choose(dataset, model, settings) -> SizeDefaults`. `settings` are those that are known by name: the
+            user's, else the model's, the data set's or the task's.
+    """
+
+    names: tuple[str, ...]
+    choose: "Callable[[Dataset, str, Mapping[str, Any]], SizeDefaults]"
+
+
+@dataclass(frozen=True)
 class ModelSpec:
     """A named model of a problem.
 

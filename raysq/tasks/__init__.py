@@ -69,6 +69,18 @@ def get(name: str) -> Task:
     return REGISTRY.get(name)
 
 
+def default_model(name: str, *, search: bool = False) -> str:
+    """Return the model of a task that is trained, or searched, if none is named.
+
+    Raises:
+        UsageError: there is no task of that name.
+    """
+    from raysq import problems
+
+    task = get(name)
+    return (search and task.search_model) or task.model or problems.get(task.problem).default_model
+
+
 def names() -> tuple[str, ...]:
     """Return the names of all tasks: built in, declared by other packages, and registered."""
     return REGISTRY.names()

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from raysq.problems.specs import SizeRule
 from raysq.tasks.published import Published
 
 
@@ -39,9 +40,11 @@ class Task:
         sample: A function `sample(directory, spec) -> Path` that writes synthetic raw data in the layout of the source.
             Defaults to the problem's.
         published: Published figures of its models. Defaults to none.
-        search_model: The model that `raysq tune` searches if none is named. Defaults to the problem's default model.
+        search_model: The model that `raysq tune` searches if none is named. Defaults to `model`.
         search: The space that `raysq tune` searches: setting -> list of choices, or ("uniform" | "loguniform"
             | "randint", low, high). Defaults to empty.
+        model: The model to train if none is named. Defaults to the problem's default model.
+        size_rule: Rule by which further settings follow from the size of the data. Defaults to none.
     """
 
     name: str
@@ -54,3 +57,5 @@ class Task:
     published: tuple[Published, ...] = ()
     search_model: str | None = None
     search: Mapping[str, Any] = field(default_factory=dict)
+    model: str | None = None
+    size_rule: SizeRule | None = None

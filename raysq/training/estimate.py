@@ -12,6 +12,7 @@ from raysq.training.run import Run
 from raysq.training.run_config import RunConfig
 from raysq.training.runtime import configure
 from raysq.training.scaling import GRPC, NCCL, CostModel, milliseconds
+from raysq.training.size_defaults import describe_size_defaults
 
 if TYPE_CHECKING:
     from raysq.training.trainer import Trainer
@@ -62,7 +63,7 @@ def estimate(config: RunConfig, *, workers: int = 1, gpu: bool = False, threads:
         "parameters": int(trainer.model.count_params()),
         "steps": trainer.total_steps,
         "estimated_seconds": round(seconds, 1),
-        "remarks": config.make_problem().describe(),
+        "remarks": [*config.make_problem().describe(), *describe_size_defaults(config)],
     }
     if workers > 1 and trainable and not trainer.settings.exact:
         values["forecast"] = _forecast(config, dataset, trainer, step_seconds, workers, gpu)

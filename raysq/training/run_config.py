@@ -37,6 +37,7 @@ from raysq.training.keras_callbacks.identity import describe_callbacks
 from raysq.training.model_source import SourceChanged
 from raysq.training.presets import LAYER_VERSION, preset_defaults
 from raysq.training.settings import OPTIMIZER_SETTINGS, TrainSettings
+from raysq.training.size_defaults import size_defaults
 from raysq.training.user_code import is_own
 
 # Settings that came later, with the value of no effect. With that value the id is the one of before.
@@ -302,7 +303,8 @@ def resolve_config(
 ) -> RunConfig:
     """Resolve all settings of a run.
 
-    Later layers override earlier ones: the problem's defaults, the task, the data set, the model, then the user.
+    Later layers override earlier ones: the problem's defaults, the task, the data set, the model, the size of the data,
+    then the user.
 
     Args:
         task_name: name of the task.
@@ -330,10 +332,10 @@ def resolve_config(
     spec = find_model(problem, model)
     builder = load_builder(spec.build, *source, trusted=trusted or not is_own(model))
     defaults = (task.settings, dataset.manifest.settings, spec.defaults)
-    by_size: Mapping[str, Any] = {}
-    if spec.size_defaults is not None:
-        by_size = spec.size_defaults(dataset, ChainMap(dict(overrides), *map(dict, reversed(defaults))))
-    values = merge_layers(task, model, builder, (*defaults, by_size), overrides)
+    known = ChainMap(dict(overrides), *map(dict, reversed(defaults)))
+    by_size = {} if spec.size_defaults is None else spec.size_defaults(dataset, known)
+    by_rule = size_defaults(task, model, dataset, known).values
+    values = merge_layers(task, model, builder, (*defaults, by_size, by_rule), overrides)
     bound = problem.from_dataset(dataset, values["data"])
     training = make_settings(TrainSettings, values["training"])
     built_with = {name: setting.default for name, setting in builder_settings(builder, model).items()}

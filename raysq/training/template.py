@@ -12,11 +12,13 @@ import yaml
 from raysq import problems, tasks
 from raysq.config import REQUIRED, Setting, flat_settings
 from raysq.data.dataset import Dataset
+from raysq.problems.specs import SizeDefaults
 from raysq.tasks import datasets
 from raysq.training.builder import find_model, load_builder
 from raysq.training.run_config import merge_layers, resolve_config, setting_sections
 from raysq.training.setting_schema import descriptions, json_schema
 from raysq.training.settings import TrainSettings
+from raysq.training.size_defaults import chosen_by_size
 
 _WIDTH = 100  # of comments
 
@@ -33,6 +35,7 @@ class Template:
         sections: settings by section and name.
         values: values by section. Without a data set, settings that depend on the data are absent.
         texts: descriptions of the settings by section.
+        by_size: settings, as `section.name`, whose values follow from the size of the data set.
     """
 
     task: str
@@ -42,6 +45,7 @@ class Template:
     sections: dict[str, dict[str, Setting]]
     values: dict[str, dict[str, Any]]
     texts: dict[str, dict[str, str]]
+    by_size: SizeDefaults
 
     @classmethod
     def of(
@@ -57,7 +61,7 @@ class Template:
 
         Args:
             task_name: name of the task.
-            model: name of the model, or `package.module:function`. Defaults to the problem's default model.
+            model: name of the model, or `package.module:function`. Defaults to the task's.
             data: name or directory of a data set. Defaults to the task's newest, if any is prepared.
             seed: seed of weights, order and dropout.
             settings: settings that differ from the defaults.
@@ -68,7 +72,7 @@ class Template:
         """
         task = tasks.get(task_name)
         problem = problems.get(task.problem)
-        model = model or problem.default_model
+        model = model or tasks.default_model(task_name)
         spec = find_model(problem, model)
         builder = load_builder(spec.build, trusted=True)
         sections = setting_sections(task.problem, builder, model)
@@ -84,13 +88,18 @@ class Template:
         if dataset is not None:
             config = resolve_config(task_name, model, dataset, seed, settings or {})
             values = dict(config.sections())
+            by_size = chosen_by_size(task, model, dataset, values)
         else:
             overrides = flat_settings(settings or {})
             values = merge_layers(task, model, builder, (task.settings, spec.defaults), overrides)
+            by_size = SizeDefaults({}, "")
             for section in ("model", "training"):
                 values[section] = _defaults(sections[section]) | values[section]
+            for name in () if task.size_rule is None else task.size_rule.names:
+                if not {name, f"training.{name}"} & set(overrides):
+                    del values["training"][name]
         shown = None if dataset is None else dataset.manifest.name
-        return cls(task_name, model, shown, seed, sections, json.loads(json.dumps(values)), texts)
+        return cls(task_name, model, shown, seed, sections, json.loads(json.dumps(values)), texts, by_size)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the content of a file that `raysq train --config` reads."""
@@ -129,6 +138,8 @@ class Template:
         text = self.texts[section].get(setting.name, "")
         if setting.range is not None:
             text = f"{text.rstrip('.')} ({setting.range.describe()})."
+        if f"{section}.{setting.name}" in self.by_size.values:
+            text = f"{text} Chosen for {self.by_size.reason}."
         yield from (f"    # {line}" for line in textwrap.wrap(text, _WIDTH - 6))
 
     def schema(self) -> dict[str, Any]:

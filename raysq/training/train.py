@@ -149,7 +149,7 @@ def start_early(task: str, *, data: str | Path | Dataset | None = None, model: s
     """
     problem = problems.get(tasks.get(task).problem)
     model = model_name(model)
-    find_model(problem, model or problem.default_model)
+    find_model(problem, model or tasks.default_model(task))
     if data is not None or datasets.dataset_directories(task):
         find_or_prepare(task, data)
         from raysq.training.backends import ray_train
@@ -182,7 +182,7 @@ def resolve(
         UsageError: a name is unknown or a value is wrong.
         DataError: the data set cannot be used.
     """
-    model = model_name(model) or problems.get(tasks.get(task).problem).default_model
+    model = model_name(model) or tasks.default_model(task)
     settings = with_preset(settings, preset)
     dataset = find_or_prepare(task, data, quiet=quiet)
     config = resolve_config(task, model, dataset, seed, settings)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from raysq import backend, problems, tasks
+from raysq import backend, tasks
 from raysq.config import flat_settings
 from raysq.data import durations
 from raysq.data.dataset import Dataset
@@ -148,7 +148,7 @@ def tune(
         check_population(searcher, workers_per_trial, refit, generations, of_keras)
     seconds = None if time is None else durations.seconds(time, "--time")
     fixed = flat_settings(with_preset(settings, preset))
-    model = model_name(model) or tasks.get(task).search_model or problems.get(tasks.get(task).problem).default_model
+    model = model_name(model) or tasks.default_model(task, search=True)
     dataset = find_or_prepare(task, data, quiet=quiet)
     config = resolve(task, data=str(dataset.directory), model=model, seed=seed, settings=fixed, validate_splits=False)
     config = with_callbacks(config, of_keras)

@@ -1,0 +1,58 @@
+"""Default settings for a person's own texts by the number of training documents."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from raysq.data.dataset import Dataset
+from raysq.data.parts import TRAIN, VALIDATION
+from raysq.problems.specs import SizeDefaults, SizeRule
+from raysq.problems.splits import split_amount
+
+_BAGS = ("multihot", "fasttext", "average", "embedding")  # without a loop over words: a step is cheap
+_STEPS = {True: 8000, False: 3000}  # wanted, of all epochs, of models that are cheap and of others
+_EPOCHS = (8, 60)
+_PER_EPOCH = 200  # steps, within the limits of the batch
+_BATCHES = (16, 128)
+_ADAPTIVE = ("adam", "adamw", "nadam", "adamax", "rmsprop")
+
+
+def choose(dataset: Dataset, model: str, settings: Mapping[str, Any]) -> SizeDefaults:
+    """Return default settings by the number of training documents.
+
+    Few documents need small batches for enough steps, more epochs, and patience. The epochs end by themselves where the
+    validation loss no longer falls.
+
+    Args:
+        dataset: prepared documents.
+        model: name of the model.
+        settings: settings that are known by name.
+    """
+    documents = training_documents(dataset, settings)
+    batch = min(max(1 << max(0, (documents // _PER_EPOCH).bit_length() - 1), _BATCHES[0]), _BATCHES[1])
+    steps = -(-documents // batch)
+    epochs = min(max(round(_STEPS[model in _BAGS] / steps), _EPOCHS[0]), _EPOCHS[1])
+    values: dict[str, Any] = {
+        "batch_size": batch,
+        "epochs": epochs,
+        "patience": max(3, epochs // 10),
+        "optimizer": "adam",
+    }
+    if settings.get("optimizer") in (None, *_ADAPTIVE):  # others need rates of their own
+        values["learning_rate"] = 0.01 if model in _BAGS else 0.001
+    return SizeDefaults(values, f"{documents:,} training document{'' if documents == 1 else 's'}")
+
+
+def training_documents(dataset: Dataset, settings: Mapping[str, Any]) -> int:
+    """Return the approximate number of documents to train on; equal texts may shift some to the validation split."""
+    part = dataset.column("part").slice(0, dataset.rows)
+    documents = int((part == TRAIN).sum())
+    if not np.any(part == VALIDATION):
+        amount = split_amount(str(settings.get("val", "0.2")))
+        documents -= round(amount * documents) if isinstance(amount, float) else amount
+    samples = settings.get("train_samples")
+    return max(1, documents if samples in (None, "none") else min(documents, int(samples)))
+
+
+SIZE_RULE = SizeRule(("batch_size", "epochs", "patience", "optimizer", "learning_rate"), choose)

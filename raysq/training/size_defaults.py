@@ -1,0 +1,59 @@
+"""Default settings that follow from the size of a data set by a rule of the task."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from raysq import tasks
+from raysq.data.dataset import Dataset
+from raysq.problems.specs import SizeDefaults
+from raysq.tasks.task import Task
+
+if TYPE_CHECKING:
+    from raysq.training.run_config import RunConfig
+
+_NONE = SizeDefaults({}, "")
+
+
+def size_defaults(task: Task, model: str, dataset: Dataset, settings: Mapping[str, Any]) -> SizeDefaults:
+    """Return what the task's rule chooses for a model and a data set; nothing without a rule.
+
+    Args:
+        task: the task.
+        model: name of the model, or `package.module:function`.
+        dataset: data set to train on.
+        settings: settings that are known by name or as `section.name`, the user's first.
+    """
+    if task.size_rule is None:
+        return _NONE
+    known = {name.rpartition(".")[2]: value for name, value in settings.items() if not name.startswith("model.")}
+    return task.size_rule.choose(dataset, model, known)
+
+
+def chosen_by_size(task: Task, model: str, dataset: Dataset, sections: Mapping[str, Mapping[str, Any]]) -> SizeDefaults:
+    """Return those settings of a run that the task's rule chose, by `section.name`; the user's own are not among them.
+
+    Args:
+        task: the task of the run.
+        model: name of its model.
+        dataset: its data set.
+        sections: its settings by section.
+    """
+    settings = {**sections["data"], **sections["training"]}
+    chosen = size_defaults(task, model, dataset, settings)
+    kept = {
+        f"{section}.{name}": value
+        for name, value in chosen.values.items()
+        for section in ("data", "training")
+        if sections[section].get(name, ...) == value
+    }
+    return SizeDefaults(kept, chosen.reason)
+
+
+def describe_size_defaults(config: "RunConfig") -> list[str]:
+    """Return the message that names these settings of a new run, if there are any."""
+    dataset = Dataset.open(config.data)
+    chosen = chosen_by_size(tasks.get(config.task), config.model, dataset, dict(config.sections()))
+    if not chosen.values:
+        return []
+    values = " ".join(f"{name.partition('.')[2]}={value}" for name, value in chosen.values.items())
+    return [f"defaults for {chosen.reason}: {values}"]

@@ -1,0 +1,66 @@
+"""Defaults of one's own texts by the number of documents: chosen, shown, and left alone where they are given."""
+
+import pytest
+from problems.text_classification.corpus import documents, write_corpus
+
+from raysq.problems.text_classification.size_defaults import choose, training_documents
+from raysq.training.run_config import resolve_config
+from raysq.training.size_defaults import describe_size_defaults
+from raysq.training.template import Template
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory):
+    return write_corpus(tmp_path_factory.mktemp("sized") / "made", documents(240, tests=40))
+
+
+def test_training_documents_are_those_that_validation_leaves(dataset):
+    assert training_documents(dataset, {}) == 160
+    assert training_documents(dataset, {"val": "50"}) == 150
+    assert training_documents(dataset, {"val": 0.5, "train_samples": "30"}) == 30
+    source = resolve_config("classify", "multihot", dataset, 0, {}).make_problem().splits(dataset)["train"]
+    assert abs(len(source) - 160) <= 2
+
+
+def test_many_documents_take_larger_batches_and_fewer_epochs():
+    class Sized:
+        rows = 0
+        column = staticmethod(lambda name: __import__("numpy").zeros(Sized.rows, "int8"))
+
+    found = []
+    for Sized.rows in (100, 5_000, 20_000, 1_000_000):
+        found.append(choose(Sized(), "fasttext", {"val": "0.2"}).values)
+    batches = [values["batch_size"] for values in found]
+    epochs = [values["epochs"] for values in found]
+    assert batches == sorted(batches) and (batches[0], batches[-1]) == (16, 128)
+    assert epochs == sorted(epochs, reverse=True) and epochs[0] > epochs[-1]
+    assert choose(Sized(), "lstm", {"val": "0.2"}).values["learning_rate"] < found[-1]["learning_rate"]
+    assert "learning_rate" not in choose(Sized(), "lstm", {"optimizer": "sgd"}).values
+
+
+def test_a_run_of_ones_own_texts_has_them_unless_others_are_given(dataset):
+    chosen = choose(dataset, "lstm", {}).values
+    config = resolve_config("classify", "lstm", dataset, 0, {})
+    assert {name: config.settings["training"][name] for name in chosen} == chosen
+    (line,) = describe_size_defaults(config)
+    assert line.startswith("defaults for 160 training documents: batch_size=16 ")
+    given = resolve_config("classify", "lstm", dataset, 0, {"batch_size": 50, "training.epochs": 3})
+    assert (given.settings["training"]["batch_size"], given.settings["training"]["epochs"]) == (50, 3)
+    (line,) = describe_size_defaults(given)
+    assert "batch_size" not in line and "epochs" not in line and "patience=" in line
+    again = resolve_config("classify", "lstm", dataset, 0, given.overrides())
+    assert again == given
+
+
+def test_tasks_of_tutorials_keep_theirs(dataset):
+    config = resolve_config("imdb", "lstm", dataset, 0, {})
+    assert config.settings["training"]["batch_size"] == 128 and not describe_size_defaults(config)
+
+
+def test_a_file_of_settings_says_why(dataset, monkeypatch, tmp_path):
+    text = Template.of("classify", model="lstm", data=dataset.directory, settings={"patience": 7}).to_yaml()
+    assert text.count("Chosen for 160 training documents.") == 4  # not the given patience
+    monkeypatch.setenv("RAYSQ_HOME", str(tmp_path / "none"))
+    template = Template.of("classify", model="lstm", settings={"patience": 7})
+    assert template.values["training"]["patience"] == 7 and "epochs" not in template.values["training"]
+    assert "    # epochs: 20" in template.to_yaml()
