@@ -155,6 +155,19 @@ class EvaluationDetails(Protocol):
 
 
 @runtime_checkable
+class Thresholded(Protocol):
+    """Details of an evaluation use thresholds of probabilities, which are chosen on the validation split."""
+
+    def thresholds(self, y: np.ndarray, prediction: np.ndarray) -> Any:
+        """Return thresholds from y and the predictions of the validation split, or None where there are none."""
+        ...
+
+    def evaluation_details(self, y: np.ndarray, prediction: np.ndarray, thresholds: Any = None) -> dict[str, Any]:
+        """Return the details of a split, as `EvaluationDetails`, with figures at these thresholds."""
+        ...
+
+
+@runtime_checkable
 class GenerationMetrics(Protocol):
     """An evaluation has metrics of the model's own output, such as BLEU, beside those of x and y."""
 

@@ -1,8 +1,9 @@
 """Predictions of a classifier, and the report's sections on its confusion matrix and its confidence."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
@@ -14,6 +15,10 @@ from raysq.problems.classification_report import (
     confused_pairs,
     confusion_matrix,
     matrix_report,
+    probabilities,
+    ranking_lines,
+    with_ranking,
+    with_threshold,
 )
 
 _BINS = 10
@@ -26,14 +31,35 @@ class ClassPredictions:
     Attributes:
         rows: rows of the data set, shape `(n,)`.
         truth: index of the true class, shape `(n,)`.
-        predicted: index of the predicted class, shape `(n,)`.
-        confidence: probability of the predicted class, shape `(n,)`.
+        shares: probability of each class, float32 of shape `(n, classes)`.
     """
 
     rows: np.ndarray
     truth: np.ndarray
-    predicted: np.ndarray
-    confidence: np.ndarray
+    shares: np.ndarray
+
+    @classmethod
+    def of(cls, rows: np.ndarray, batches: Iterable[tuple[np.ndarray, np.ndarray]]) -> Self:
+        """Return the predictions of batches.
+
+        Args:
+            rows: rows of the data set, shape `(n,)`.
+            batches: class indices of the examples of each batch, and the model's outputs.
+        """
+        pairs = [(np.asarray(y, np.int64).reshape(-1), probabilities(out).astype(np.float32)) for y, out in batches]
+        return cls(rows, *(np.concatenate(parts) for parts in zip(*pairs, strict=True)))
+
+    @property
+    def predicted(self) -> np.ndarray:
+        """Index of the predicted class, shape `(n,)`."""
+        predicted: np.ndarray = self.shares.argmax(1)
+        return predicted
+
+    @property
+    def confidence(self) -> np.ndarray:
+        """Probability of the predicted class, shape `(n,)`."""
+        confidence: np.ndarray = self.shares.max(1)
+        return confidence
 
     @property
     def right(self) -> np.ndarray:
@@ -43,7 +69,11 @@ class ClassPredictions:
 
 
 def confusion_section(
-    predictions: ClassPredictions, classes: Sequence[str], where: str, priors: Sequence[float] | None = None
+    predictions: ClassPredictions,
+    classes: Sequence[str],
+    where: str,
+    priors: Sequence[float] | None = None,
+    threshold: float | None = None,
 ) -> Section:
     """Return the section with accuracy, confusion matrix, and precision, recall and F1 of each class.
 
@@ -52,18 +82,27 @@ def confusion_section(
         classes: names of the classes.
         where: a sentence that describes the examples.
         priors: share of each class among the training examples.
+        threshold: threshold of two classes that the validation split chose, or None.
     """
     counts = confusion_matrix(predictions.truth, predictions.predicted, len(classes))
-    report = matrix_report(counts, classes, priors)
+    report = with_ranking(matrix_report(counts, classes, priors), predictions.truth, predictions.shares)
+    if threshold is not None:
+        report = with_threshold(report, predictions.truth, predictions.shares, threshold)
     right = f"{int(predictions.right.sum()):,} of {len(predictions.rows):,}"
-    many = len(classes) > NAMED
+    many, area = len(classes) > NAMED, report["macro"]["auc"]
     items: list[Item] = [
         Figures(
             [
                 Figure("Accuracy", f"{report['accuracy']:.4f}", right),
                 Figure("Macro F1", f"{report['macro']['f1']:.4f}", "mean over the classes"),
+                *(
+                    []
+                    if area is None
+                    else [Figure("AUC", f"{area:.4f}", "mean over the classes, each against the others")]
+                ),
             ]
         ),
+        *(Text(f"{line[0].upper()}{line[1:]}.") for line in ranking_lines(report)),
         *(Text(f"{line[0].upper()}{line[1:]}.") for line in report["caveats"]),
         *([Matrix("Confusion matrix", list(classes), counts, wide=many)] if len(classes) <= LISTED else []),
         class_table(report),

@@ -1,4 +1,4 @@
-"""Classification report: confusion matrix, and precision, recall and F1 of each class."""
+"""Classification report: confusion matrix, precision, recall, F1 and AUC of each class, top-k accuracy, a threshold."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -7,9 +7,11 @@ import numpy as np
 
 from raysq.problems.charts import Table, Text
 from raysq.problems.classes import single_class_message
+from raysq.problems.ranking import auc, best_threshold, top_k_accuracy
 
 NAMED = 6  # most classes for which the matrix is shown as a table
 LISTED = 40  # most classes for which each has a row
+TOPS = (3, 5)  # classes among which the true one counts, where there are more
 _CONFUSIONS = 10  # most confused pairs to list
 
 
@@ -47,7 +49,11 @@ def confusion_matrix(truth: np.ndarray, predicted: np.ndarray, classes: int) -> 
 
 
 def classification_report(
-    y: np.ndarray, prediction: np.ndarray, classes: Sequence[str], priors: Sequence[float] | None = None
+    y: np.ndarray,
+    prediction: np.ndarray,
+    classes: Sequence[str],
+    priors: Sequence[float] | None = None,
+    threshold: float | None = None,
 ) -> dict[str, Any]:
     """Return the classification report of a split.
 
@@ -56,18 +62,64 @@ def classification_report(
         prediction: output of the model, shape `(n, 1)` from a sigmoid or `(n, classes)` from a softmax.
         classes: names of the classes.
         priors: share of each class among the training examples.
+        threshold: result of `validation_threshold`, or None.
 
     Returns:
         JSON-ready `classes`, `examples`, `accuracy`, `confusion` (a list of counts for each true class), and
-        `per_class`: `precision`, `recall`, `f1` and `support` (number of examples) by class name. A figure without
-        examples to count is None. `macro` holds the means over the classes that occur or are predicted, with None
-        counted as 0. `caveats` lists the limits of the figures, for example that the split has a single class.
+        `per_class`: `precision`, `recall`, `f1`, `auc` (of the class against all others) and `support` (number of
+        examples) by class name. A figure without examples to count is None. `macro` holds the means over the classes
+        that occur or are predicted, with None counted as 0, of `auc` over those with examples and counterexamples.
+        `top_k` holds the share of examples whose class is among the k most probable, by k. `caveats` lists the limits
+        of the figures, for example that the split has a single class. With a threshold, `at_threshold` has `class`,
+        `threshold`, and `accuracy` and `macro_f1` if that class is predicted above it.
     """
-    return matrix_report(confusion_matrix(y, predicted_classes(prediction), len(classes)), classes, priors)
+    truth, shares = np.asarray(y, np.int64).reshape(-1), probabilities(prediction)
+    counts = confusion_matrix(truth, predicted_classes(prediction), len(classes))
+    report = with_ranking(matrix_report(counts, classes, priors), truth, shares)
+    return report if threshold is None else with_threshold(report, truth, shares, threshold)
+
+
+def with_ranking(report: dict[str, Any], truth: np.ndarray, shares: np.ndarray) -> dict[str, Any]:
+    """Return a report with the AUC of each class and top-k accuracies.
+
+    Args:
+        report: result of `matrix_report`.
+        truth: index of the true class, shape `(n,)`.
+        shares: probabilities, shape `(n, classes)`.
+    """
+    areas = {name: auc(truth == number, shares[:, number]) for number, name in enumerate(report["classes"])}
+    known = [area for area in areas.values() if area is not None]
+    return {
+        **report,
+        "per_class": {name: {**row, "auc": areas[name]} for name, row in report["per_class"].items()},
+        "macro": {**report["macro"], "auc": sum(known) / len(known) if known else None},
+        "top_k": {str(k): top_k_accuracy(truth, shares, k) for k in TOPS if k < len(report["classes"])},
+    }
+
+
+def with_threshold(report: dict[str, Any], truth: np.ndarray, shares: np.ndarray, threshold: float) -> dict[str, Any]:
+    """Return a report of two classes with the figures at a threshold; see `classification_report`."""
+    name = report["classes"][1]
+    moved = matrix_report(confusion_matrix(truth, shares[:, 1] > threshold, 2), report["classes"])
+    figures = {"accuracy": moved["accuracy"], "macro_f1": moved["macro"]["f1"]}
+    return {**report, "at_threshold": {"class": name, "threshold": threshold, **figures}}
+
+
+def validation_threshold(y: np.ndarray, prediction: np.ndarray, classes: Sequence[str]) -> float | None:
+    """Return the probability above which the second of two classes is best predicted, by the validation split.
+
+    It has the highest mean F1 of both classes. None for more classes, or a split with a single class.
+
+    Args:
+        y, prediction, classes: see `classification_report`; those of the validation split.
+    """
+    if len(classes) != 2:
+        return None
+    return best_threshold(np.asarray(y).reshape(-1) == 1, probabilities(prediction)[:, 1], both=True)
 
 
 def matrix_report(counts: np.ndarray, classes: Sequence[str], priors: Sequence[float] | None = None) -> dict[str, Any]:
-    """Return what `classification_report` returns, from a confusion matrix.
+    """Return what `classification_report` returns from a confusion matrix alone: no AUC, top-k accuracy or threshold.
 
     Args:
         counts: confusion matrix, shape `(classes, classes)`.
@@ -123,6 +175,7 @@ def report_tables(report: Mapping[str, Any], split: str) -> list[Table | Text]:
     caveats = report.get("caveats", ())  # earlier versions wrote none
     items: list[Table | Text] = [Text(f"{split}: {line}") for line in caveats]
     items.append(class_table(report, f"{split}: each class"))
+    items += [Text(f"{split}: {line}") for line in ranking_lines(report)]
     if len(classes) <= NAMED:
         rows = [[name, *counts] for name, counts in zip(classes, report["confusion"], strict=True)]
         items.append(Table(["true \\ predicted", *classes], rows, f"{split}: confusion matrix"))
@@ -136,7 +189,7 @@ def class_table(report: Mapping[str, Any], title: str = "") -> Table:
 
     Of more than `LISTED` classes, the table has those with the lowest F1.
     """
-    names = ("precision", "recall", "f1")
+    names = ("precision", "recall", "f1", *(("auc",) if "auc" in report["macro"] else ()))
     shown = list(report["per_class"].items())
     if len(shown) > LISTED:
         title = f"{title}{', ' if title else ''}the {LISTED} of {len(shown):,} with the lowest F1"
@@ -144,7 +197,23 @@ def class_table(report: Mapping[str, Any], title: str = "") -> Table:
         shown = sorted(counted, key=lambda pair: (pair[1]["f1"], -pair[1]["support"]))[:LISTED]
     rows: list[list[Any]] = [[name, *(row[key] for key in names), row["support"]] for name, row in shown]
     rows.append(["macro average", *(report["macro"][key] for key in names), report["examples"]])
-    return Table(["class", "precision", "recall", "F1", "examples"], rows, title)
+    heads = {"f1": "F1", "auc": "AUC"}
+    return Table(["class", *(heads.get(name, name) for name in names), "examples"], rows, title)
+
+
+def ranking_lines(report: Mapping[str, Any]) -> list[str]:
+    """Return the messages about top-k accuracies and the threshold that the validation split chose."""
+    lines = []
+    if tops := {k: share for k, share in report.get("top_k", {}).items() if share is not None}:
+        shares = ", ".join(f"top {k} {share:.4f}" for k, share in tops.items())
+        lines.append(f"the true class is among the most probable ones: {shares}")
+    if moved := report.get("at_threshold"):
+        lines.append(
+            f"threshold {moved['threshold']:.3f} for {moved['class']}, chosen on the validation split: accuracy "
+            f"{moved['accuracy']:.4f} and macro F1 {moved['macro_f1']:.4f}, at 0.5 {report['accuracy']:.4f} and "
+            f"{report['macro']['f1']:.4f}"
+        )
+    return lines
 
 
 def confused_pairs(report: Mapping[str, Any], title: str = "") -> Table:

@@ -10,7 +10,7 @@ from raysq.data.dataset import Dataset
 from raysq.display import notebook
 from raysq.display.numbers import metric
 from raysq.errors import DataError, MissingPackageError
-from raysq.problems.capabilities import EvaluationDetails, GenerationMetrics
+from raysq.problems.capabilities import EvaluationDetails, GenerationMetrics, Thresholded
 from raysq.training.best import best_weights
 from raysq.training.open_trainer import open_trainer
 from raysq.training.run import Run
@@ -104,7 +104,7 @@ def evaluate_in_detail(
     metrics = {config.model: _evaluate_model(config, trainer, dataset, splits, messages.add)}
     details_by_split: dict[str, dict[str, Any]] = {}
     if details and isinstance(problem, EvaluationDetails):
-        details_by_split = {split: problem.evaluation_details(*trainer.predict(split)) for split in splits}
+        details_by_split = _details(problem, trainer, splits)
     for name, settings in problem.baselines().items():
         if name != config.model:
             baseline = _baseline_config(config, name, dataset, settings)
@@ -113,6 +113,15 @@ def evaluate_in_detail(
     for message in sorted(messages):
         on_message(message)
     return metrics, details_by_split
+
+
+def _details(problem: EvaluationDetails, trainer: "Trainer", splits: tuple[str, ...]) -> dict[str, dict[str, Any]]:
+    """Return the details of each split. Thresholds are those of the validation split."""
+    predictions = {split: trainer.predict(split) for split in splits}
+    if not isinstance(problem, Thresholded):
+        return {split: problem.evaluation_details(*predictions[split]) for split in splits}
+    chosen = problem.thresholds(*(predictions["val"] if "val" in predictions else trainer.predict("val")))
+    return {split: problem.evaluation_details(*predictions[split], chosen) for split in splits}
 
 
 def _evaluate_model(

@@ -21,7 +21,7 @@ from raysq.problems.arrays.predict import predict
 from raysq.problems.arrays.prediction_preprocessor import TablePredictionPreprocessor
 from raysq.problems.arrays.preprocessor import TablePreprocessor
 from raysq.problems.arrays.raw_rows import array_rows
-from raysq.problems.arrays.report import evaluation_details, evaluation_tables, sections
+from raysq.problems.arrays.report import evaluation_details, evaluation_tables, sections, thresholds
 from raysq.problems.arrays.sample import sample
 from raysq.problems.arrays.settings import TableSettings
 from raysq.problems.arrays.signature import TableSignature
@@ -205,9 +205,13 @@ class Tables(Problem[TableSettings, TableMetadata]):
         """Return the report's sections on the targets and the importance of the columns."""
         return sections(self.data(dataset), self.metadata, model)
 
-    def evaluation_details(self, y: Any, prediction: Any) -> dict[str, Any]:
+    def thresholds(self, y: Any, prediction: Any) -> dict[str, float]:
+        """Return the thresholds that the validation split chooses, by target of two classes."""
+        return thresholds(self.metadata, y, prediction)
+
+    def evaluation_details(self, y: Any, prediction: Any, thresholds: Any = None) -> dict[str, Any]:
         """Return a classification report or the errors in the target's unit, of several targets by name."""
-        return evaluation_details(self.metadata, y, prediction)
+        return evaluation_details(self.metadata, y, prediction, thresholds or {})
 
     def evaluation_tables(self, details: Mapping[str, Any], split: str) -> list[Table | Text]:
         """Return these figures as tables and texts."""

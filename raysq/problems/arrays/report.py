@@ -1,6 +1,6 @@
 """Report sections of a table: errors of each target, and how much the model uses each input column."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from raysq.problems.arrays.value_report import error_table, value_errors, value_
 from raysq.problems.base import ReportModel
 from raysq.problems.charts import Bars, Section, Table, Text
 from raysq.problems.class_predictions import ClassPredictions, confidence_section, confusion_section
-from raysq.problems.classification_report import classification_report, predicted_classes, probabilities, report_tables
+from raysq.problems.classification_report import classification_report, report_tables, validation_threshold
 from raysq.problems.fixed_batches import fixed_batches
 
 SAMPLED = 10_000  # most rows behind the figures
@@ -28,6 +28,32 @@ def sections(data: TableData, metadata: TableMetadata, model: ReportModel) -> li
     share = "all" if len(indices) == len(batches) else f"{len(indices):,} evenly spaced of the"
     where = f"On {share} {len(batches):,} rows of the {batches.name} split."
     targets = metadata.targets
+    truth, outputs = _predicted(data, batches, indices, targets, model)
+    chosen: dict[str, float] = {}
+    if batches.name == "test" and any(len(target["classes"]) == 2 for target in targets):
+        validating = TableBatches(data, "val")
+        some = np.unique(np.linspace(0, len(validating) - 1, min(SAMPLED, len(validating))).astype(np.int64))
+        chosen = thresholds(metadata, *_predicted(data, validating, some, targets, model))
+    out: list[Section] = []
+    for target in targets:
+        name = target["name"]
+        seen = _observed(truth[name], target["kind"] == "class")
+        y, prediction = truth[name][seen], outputs[name][seen]
+        if len(y):
+            several = len(targets) > 1
+            out += _target_sections(
+                target, y, prediction, batches.rows[indices][seen], where, several, chosen.get(name)
+            )
+    shares = importance(batches, indices, model, targets)
+    if len(shares) > 1:
+        out.append(_importance_section(shares, where))
+    return out
+
+
+def _predicted(
+    data: TableData, batches: TableBatches, indices: np.ndarray, targets: Sequence[TargetValues], model: ReportModel
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Return y and the predictions of examples by target. A missing target is -1 or NaN."""
     names = [target["name"] for target in targets]
     truth: dict[str, list[np.ndarray]] = {name: [] for name in names}
     outputs: dict[str, list[np.ndarray]] = {name: [] for name in names}
@@ -36,30 +62,28 @@ def sections(data: TableData, metadata: TableMetadata, model: ReportModel) -> li
         for name, values in outputs_by_name(model.predict(x), names).items():
             outputs[name].append(np.asarray(values)[:count])
         for name, values in outputs_by_name(y, names).items():
-            truth[name].append(values[:count])
-    out: list[Section] = []
-    for target in targets:
-        name = target["name"]
-        seen = data.observed(next(c for c in data.targets if c["name"] == name))[batches.rows[indices]]
-        y, prediction = np.concatenate(truth[name])[seen], np.concatenate(outputs[name])[seen]
-        if len(y):
-            out += _target_sections(target, y, prediction, batches.rows[indices][seen], where, len(targets) > 1)
-    shares = importance(batches, indices, model, targets)
-    if len(shares) > 1:
-        out.append(_importance_section(shares, where))
-    return out
+            truth[name].append(np.array(values[:count]))
+    found = {name: np.concatenate(parts) for name, parts in truth.items()}
+    for target, column in zip(targets, data.targets, strict=True):
+        missing = ~data.observed(column)[batches.rows[indices]]
+        found[target["name"]][missing] = -1 if target["kind"] == "class" else np.nan
+    return found, {name: np.concatenate(parts) for name, parts in outputs.items()}
 
 
 def _target_sections(
-    target: TargetValues, y: np.ndarray, prediction: np.ndarray, rows: np.ndarray, where: str, several: bool
+    target: TargetValues,
+    y: np.ndarray,
+    prediction: np.ndarray,
+    rows: np.ndarray,
+    where: str,
+    several: bool,
+    threshold: float | None,
 ) -> list[Section]:
     if target["kind"] == "class":
-        predicted = predicted_classes(prediction)
-        confidence = probabilities(prediction)[np.arange(len(predicted)), predicted]
-        predictions = ClassPredictions(rows, y[:, 0].astype(np.int64), predicted, confidence)
+        predictions = ClassPredictions.of(rows, [(y, prediction)])
         where = f"{target['name']}: {where}" if several else where
         return [
-            confusion_section(predictions, target["classes"], where, target["priors"]),
+            confusion_section(predictions, target["classes"], where, target["priors"], threshold),
             confidence_section(predictions, where, "rows"),
         ]
     if target["shape"]:
@@ -88,7 +112,23 @@ def _importance_section(shares: Mapping[str, float], where: str) -> Section:
     )
 
 
-def evaluation_details(metadata: TableMetadata, y: Any, prediction: Any) -> dict[str, Any]:
+def thresholds(metadata: TableMetadata, y: Any, prediction: Any) -> dict[str, float]:
+    """Return the thresholds that the validation split chooses, by target of two classes."""
+    names = [target["name"] for target in metadata.targets]
+    truth, outputs, found = outputs_by_name(y, names), outputs_by_name(prediction, names), {}
+    for target in metadata.targets:
+        if target["kind"] == "class":
+            seen = _observed(truth[target["name"]], True)
+            given = np.asarray(outputs[target["name"]])[seen]
+            chosen = validation_threshold(truth[target["name"]][seen], given, target["classes"])
+            if chosen is not None:
+                found[target["name"]] = chosen
+    return found
+
+
+def evaluation_details(
+    metadata: TableMetadata, y: Any, prediction: Any, thresholds: Mapping[str, float]
+) -> dict[str, Any]:
     """Return a classification report or the errors of each target; those of several targets by name."""
     names = [target["name"] for target in metadata.targets]
     truth, outputs = outputs_by_name(y, names), outputs_by_name(prediction, names)
@@ -98,7 +138,9 @@ def evaluation_details(metadata: TableMetadata, y: Any, prediction: Any) -> dict
         seen = _observed(truth[name], is_class)
         y_true, guesses = truth[name][seen], np.asarray(outputs[name])[seen]
         if is_class:
-            details[name] = classification_report(y_true, guesses, target["classes"], target["priors"])
+            details[name] = classification_report(
+                y_true, guesses, target["classes"], target["priors"], thresholds.get(name)
+            )
         elif len(y_true):
             details[name] = value_errors(denormalized(target, y_true), denormalized(target, guesses))
         else:

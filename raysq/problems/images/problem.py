@@ -13,7 +13,7 @@ from raysq.problems.base import Problem, ReportModel, RowContext
 from raysq.problems.charts import Section, Table, Text
 from raysq.problems.class_weights import class_weight_messages, with_class_weight_text
 from raysq.problems.classes import described_classes, single_class_messages
-from raysq.problems.classification_report import classification_report, report_tables
+from raysq.problems.classification_report import classification_report, report_tables, validation_threshold
 from raysq.problems.images import options
 from raysq.problems.images.batches import ImageBatches, ImageData
 from raysq.problems.images.interface import interface
@@ -156,11 +156,17 @@ class Images(Problem[ImageSettings, ImagesMetadata]):
         """Return the table of images given in rows in Python."""
         return frame_rows(frame, self.prediction_preprocessor())
 
-    def evaluation_details(self, y: np.ndarray, prediction: np.ndarray) -> dict[str, Any]:
+    def thresholds(self, y: np.ndarray, prediction: np.ndarray) -> float | None:
+        """Return the threshold of two classes that the validation split chooses; None for an autoencoder."""
+        if self.settings.target == "image":
+            return None
+        return validation_threshold(y, prediction, self.metadata.classes)
+
+    def evaluation_details(self, y: np.ndarray, prediction: np.ndarray, thresholds: Any = None) -> dict[str, Any]:
         """Return a classification report, or the errors of an autoencoder."""
         if self.settings.target == "image":
             return reconstruction_errors(y, prediction)
-        return classification_report(y, prediction, self.metadata.classes, self.metadata.priors)
+        return classification_report(y, prediction, self.metadata.classes, self.metadata.priors, thresholds)
 
     def evaluation_tables(self, details: Mapping[str, Any], split: str) -> list[Table | Text]:
         """Return these figures as tables and texts."""

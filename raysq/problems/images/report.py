@@ -5,7 +5,7 @@ import numpy as np
 from raysq.problems.base import ReportModel
 from raysq.problems.charts import Bars, Figure, Figures, Histogram, Item, Mark, Picture, Pictures, Section, digits3
 from raysq.problems.class_predictions import ClassPredictions, confidence_section, confusion_section
-from raysq.problems.classification_report import predicted_classes, probabilities
+from raysq.problems.classification_report import probabilities, validation_threshold
 from raysq.problems.fixed_batches import example_batches
 from raysq.problems.images.batches import ImageBatches, ImageData
 from raysq.problems.images.contact_sheet import GAP, channels_sheet, sheet, shrunk, vector_sheet
@@ -25,9 +25,15 @@ def classifier_sections(data: ImageData, model: ReportModel) -> list[Section]:
     """Return the report's sections on a classifier."""
     batches, indices, where = _examples(data, SAMPLED)
     predictions = _predictions(batches, indices, model)
+    threshold = None
+    if batches.name == "test" and len(data.classes) == 2:
+        validating = ImageBatches(data, "val")
+        some = np.linspace(0, len(validating) - 1, min(SAMPLED, len(validating))).astype(np.int64)
+        chosen = _predictions(validating, some, model)
+        threshold = validation_threshold(chosen.truth, chosen.shares, data.classes)
     sections = [
         _samples_section(data),
-        confusion_section(predictions, data.classes, where, data.priors),
+        confusion_section(predictions, data.classes, where, data.priors, threshold),
         confidence_section(predictions, where, "images"),
         _mistakes_section(batches, predictions),
         _layers_section(batches, model),
@@ -86,15 +92,9 @@ def _examples(data: ImageData, most: int) -> tuple[ImageBatches, np.ndarray, str
 
 
 def _predictions(batches: ImageBatches, indices: np.ndarray, model: ReportModel) -> ClassPredictions:
-    truth, predicted, confidence = [], [], []
-    for x, y, count in example_batches(batches, indices, BATCH):
-        output = np.asarray(model.predict(x))[:count]
-        classes = predicted_classes(output)
-        truth.append(y.reshape(-1)[:count].astype(np.int64))
-        predicted.append(classes)
-        confidence.append(probabilities(output)[np.arange(count), classes])
-    return ClassPredictions(
-        batches.rows[indices], np.concatenate(truth), np.concatenate(predicted), np.concatenate(confidence)
+    examples = example_batches(batches, indices, BATCH)
+    return ClassPredictions.of(
+        batches.rows[indices], ((y[:count], np.asarray(model.predict(x))[:count]) for x, y, count in examples)
     )
 
 

@@ -15,7 +15,7 @@ from raysq.problems.base import Problem, ReportModel, RowContext
 from raysq.problems.charts import Section, Table, Text
 from raysq.problems.class_weights import class_weight_messages, with_class_weight_text
 from raysq.problems.classes import described_classes, single_class_messages
-from raysq.problems.classification_report import classification_report, report_tables
+from raysq.problems.classification_report import classification_report, report_tables, validation_threshold
 from raysq.problems.interface import Interface
 from raysq.problems.specs import BatchSource, InputSpec, ModelSpec, Objective
 from raysq.problems.splits import SPLITS, validation_messages, with_val_text
@@ -45,6 +45,7 @@ _NGRAMS = {  # the batch, the epochs and the optimizer of Keras's example
     "steps_per_epoch": None,
     "optimizer": "adam",
 }
+_ENCODER = {"maxlen": 200, "batch_size": 32, "optimizer": "adam"}
 _NAMED = 6  # most classes that a message names
 
 
@@ -73,6 +74,7 @@ class TextClassification(Problem[TextClassificationSettings, TextClassificationM
         "gru_stacked": ModelSpec(_BUILDERS + "gru_stacked", xla="keras_loop"),
         "conv1d": ModelSpec(_BUILDERS + "conv1d", {"learning_rate": 1e-4}, xla=False),
         "conv1d_glove": ModelSpec(_BUILDERS + "conv1d_glove", {"special_tokens": False}, xla=False),
+        "transformer": ModelSpec("raysq.problems.text_classification.transformer:transformer", _ENCODER, xla=False),
         "rnn": ModelSpec(_BUILDERS + "rnn", xla="keras_loop"),
     }
     default_model = "lstm"
@@ -235,8 +237,11 @@ class TextClassification(Problem[TextClassificationSettings, TextClassificationM
     def embedded_words(self) -> list[str]:
         return [] if self.settings.bag else self.vocabulary.words_of_ids()
 
-    def evaluation_details(self, y: np.ndarray, prediction: np.ndarray) -> dict[str, Any]:
-        return classification_report(y, prediction, self.metadata.classes, self.metadata.priors)
+    def thresholds(self, y: np.ndarray, prediction: np.ndarray) -> float | None:
+        return validation_threshold(y, prediction, self.metadata.classes)
+
+    def evaluation_details(self, y: np.ndarray, prediction: np.ndarray, thresholds: Any = None) -> dict[str, Any]:
+        return classification_report(y, prediction, self.metadata.classes, self.metadata.priors, thresholds)
 
     def evaluation_tables(self, details: Mapping[str, Any], split: str) -> list[Table | Text]:
         return report_tables(details, split)

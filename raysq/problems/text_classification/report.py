@@ -9,7 +9,7 @@ from raysq.data.dataset import Dataset
 from raysq.problems.base import ReportModel
 from raysq.problems.charts import Bars, Quotes, Section
 from raysq.problems.class_predictions import ClassPredictions, confidence_section, confusion_section
-from raysq.problems.classification_report import predicted_classes, probabilities
+from raysq.problems.classification_report import validation_threshold
 from raysq.problems.fixed_batches import example_batches
 from raysq.problems.text_classification.batches import EncodedDocuments, Texts
 from raysq.problems.text_classification.metadata import TextClassificationMetadata
@@ -33,11 +33,17 @@ def report(documents: EncodedDocuments, metadata: TextClassificationMetadata, mo
     texts = Texts(documents, split)
     indices = np.linspace(0, len(texts) - 1, min(SAMPLED, len(texts))).astype(np.int64)
     predictions = _predict(texts, indices, model, settings.bag)
+    threshold = None
+    if split == "test" and len(metadata.classes) == 2:
+        validating = Texts(documents, "val")
+        some = np.linspace(0, len(validating) - 1, min(SAMPLED, len(validating))).astype(np.int64)
+        chosen = _predict(validating, some, model, settings.bag)
+        threshold = validation_threshold(chosen.truth, chosen.shares, metadata.classes)
     amount = "all" if len(indices) == len(texts) else f"{len(indices):,} evenly spaced of the"
     where = f"On {amount} {len(texts):,} documents of the {split} split."
     weights = model.embedding()
     sections = (
-        confusion_section(predictions, metadata.classes, where, metadata.priors),
+        confusion_section(predictions, metadata.classes, where, metadata.priors, threshold),
         confidence_section(predictions, where, "documents"),
         _mistakes_section(dataset, predictions, metadata.classes, split),
         _length_section(dataset, predictions, settings, where),
@@ -47,16 +53,11 @@ def report(documents: EncodedDocuments, metadata: TextClassificationMetadata, mo
 
 
 def _predict(texts: Texts, indices: np.ndarray, model: ReportModel, bag: bool) -> ClassPredictions:
-    truth, predicted, confidence = [], [], []
-    for x, y, count in example_batches(texts, indices, BATCH):
-        prediction = model.predict(widened(x) if bag else x)[:count]
-        classes = predicted_classes(prediction)
-        truth.append(y.reshape(-1)[:count].astype(np.int64))
-        predicted.append(classes)
-        confidence.append(probabilities(prediction)[np.arange(count), classes])
-    return ClassPredictions(
-        texts.rows[indices], np.concatenate(truth), np.concatenate(predicted), np.concatenate(confidence)
+    batches = (
+        (y[:count], model.predict(widened(x) if bag else x)[:count])
+        for x, y, count in example_batches(texts, indices, BATCH)
     )
+    return ClassPredictions.of(texts.rows[indices], batches)
 
 
 def _mistakes_section(

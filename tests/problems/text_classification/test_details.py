@@ -13,6 +13,7 @@ from raysq.problems.classification_report import (
     predicted_classes,
     probabilities,
     report_tables,
+    validation_threshold,
 )
 
 THREE = ["a", "b", "c"]
@@ -24,18 +25,24 @@ def test_three_classes_by_hand():
     found = classification_report(truth, np.eye(3)[taken] * 0.5 + 0.1, THREE)
     assert found["confusion"] == [[2, 1, 1], [1, 2, 0], [0, 1, 0]]
     assert found["examples"] == 8 and found["accuracy"] == 0.5
+    assert [found["per_class"][name].pop("auc") for name in "abc"] == [10 / 16, 9.5 / 15, 3 / 7]
     a, b, c = (found["per_class"][name] for name in "abc")
     assert a == {"precision": 2 / 3, "recall": 0.5, "f1": 4 / 7, "support": 4}
     assert b == {"precision": 0.5, "recall": 2 / 3, "f1": 4 / 7, "support": 3}
     assert c == {"precision": 0.0, "recall": 0.0, "f1": 0.0, "support": 1}
     assert found["macro"]["f1"] == pytest.approx((4 / 7 + 4 / 7 + 0) / 3)
     assert found["macro"]["precision"] == pytest.approx((2 / 3 + 0.5) / 3)
-    assert json.loads(json.dumps(found)) == found
+    assert found["macro"]["auc"] == pytest.approx((10 / 16 + 9.5 / 15 + 3 / 7) / 3)
+    assert json.loads(json.dumps(found)) == found and found["top_k"] == {}
 
 
 def test_a_class_that_is_never_named_has_no_precision_and_one_that_is_not_there_no_recall():
     found = classification_report(np.array([[0], [1]]), np.eye(4)[[0, 2]], list("abcd"))
     per_class = found["per_class"]
+    assert [row.pop("auc") for row in per_class.values()] == [1.0, 0.5, None, None] and found["macro"].pop(
+        "auc"
+    ) == 0.75
+    assert found["top_k"] == {"3": 1.0}
     assert per_class["b"] == {"precision": None, "recall": 0.0, "f1": 0.0, "support": 1}
     assert per_class["c"] == {"precision": 0.0, "recall": None, "f1": 0.0, "support": 0}
     # Neither in the truth nor in the answers: it is no part of the means.
@@ -61,7 +68,8 @@ def test_many_classes_are_shown_by_their_largest_confusions():
     found = classification_report(truth[:, None], np.eye(20)[taken], names)
     table = confused_pairs(found)
     assert table.rows == [["group 3", "group 5", 7, 0.7], ["group 0", "group 1", 1, 0.1]]
-    each, listed = report_tables(found, "test")
+    each, tops, listed = report_tables(found, "test")
+    assert tops.text.startswith("test: the true class is among the most probable ones: top 3 0.9")
     assert len(each.rows) == 21 and each.rows[-1][-1] == 200
     assert listed.rows == table.rows
     wide = classification_report(truth[:, None], np.eye(50)[taken], list(map(str, range(50))))
@@ -82,8 +90,24 @@ def test_figures_that_cannot_tell_are_said_to_be_such():
     assert found["caveats"] == ["2 of third, which no training example has: no model can be right on them"]
     assert classification_report(np.array([[0], [1]]), np.eye(3)[[0, 1]], *both)["caveats"] == []
     section = confusion_section(
-        ClassPredictions(np.arange(3), np.zeros(3, int), np.zeros(3, int), np.ones(3)), ["a", "b"], "On"
+        ClassPredictions.of(np.arange(3), [(np.zeros((3, 1), int), np.zeros((3, 1)))]), ["a", "b"], "On"
     )
     assert [item.text for item in section.items if isinstance(item, Text)] == [
         "One class only, a: accuracy on it says nothing of how well classes are told apart."
     ]
+
+
+def test_the_validation_split_chooses_a_threshold_of_two_classes():
+    y = np.array([[0], [0], [0], [1], [1]])
+    prediction = np.array([[0.05], [0.1], [0.3], [0.4], [0.45]])
+    threshold = validation_threshold(y, prediction, ["ham", "spam"])
+    assert threshold == pytest.approx(0.35)
+    assert validation_threshold(y, np.eye(3)[[0, 0, 0, 1, 1]], THREE) is None
+    assert validation_threshold(y[:3], prediction[:3], ["ham", "spam"]) is None
+    found = classification_report(y, prediction, ["ham", "spam"], threshold=threshold)
+    assert found["accuracy"] == 0.6 and found["at_threshold"]["accuracy"] == found["at_threshold"]["macro_f1"] == 1.0
+    wanted = (
+        "threshold 0.350 for spam, chosen on the validation split: accuracy 1.0000 and macro F1 1.0000, at 0.5 0.6000"
+    )
+    assert any(wanted in item.text for item in report_tables(found, "test") if isinstance(item, Text))
+    assert {row["auc"] for row in found["per_class"].values()} == {1.0}

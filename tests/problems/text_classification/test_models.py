@@ -144,6 +144,8 @@ def test_the_baseline_knows_the_shares_only():
         (lambda: models.conv1d(told(maxlen=40)), "maxlen=40 is too short .* it needs 41; raise maxlen"),
         (lambda: models.conv1d_glove(told(maxlen=148)), "it needs 149"),
         (lambda: BUILDERS["fasttext"](told("count")), "vectorization is count: set freq"),
+        (lambda: BUILDERS["transformer"](told(), heads=5), "heads=5 must divide embedding=64"),
+        (lambda: BUILDERS["transformer"](told("count")), "set vectorization=sequence"),
         (lambda: models.one_hot(told(maxlen=6)), "it needs 7"),
     ],
 )
@@ -167,7 +169,19 @@ def test_fasttext_is_the_mean_of_the_embeddings():
     np.testing.assert_allclose(model(x), 1 / (1 + np.exp(-(means @ dense + bias))), rtol=1e-5)
 
 
-@pytest.mark.parametrize("name", ["multihot", "fasttext", "lstm", "conv1d"])
+def test_the_transformer_does_not_see_padding():
+    model = BUILDERS["transformer"](told(maxlen=12), layers=2)
+    random = np.random.RandomState(0)
+    front, back = np.zeros((3, 12), np.int32), np.zeros((3, 12), np.int32)
+    for row, length in enumerate((3, 12, 0)):
+        words = random.randint(1, FEATURES, length)
+        front[row, 12 - length :], back[row, :length] = words, words
+    found = model(front).numpy()
+    np.testing.assert_allclose(found, model(back), atol=1e-6)
+    assert np.isfinite(found).all() and abs(found[0] - model(front[:1, ::-1])[0]) > 1e-4  # words in their order
+
+
+@pytest.mark.parametrize("name", ["multihot", "fasttext", "transformer", "lstm", "conv1d"])
 def test_models_learn_in_the_program(name, tmp_path, monkeypatch):
     monkeypatch.setattr(layers.scan, "PARTS", 2)
     dataset = write_corpus(tmp_path / "made", documents(240))

@@ -59,10 +59,16 @@ def test_the_page_has_the_figures_of_evaluate(two):
     assert [[int(cell) for cell in row[1:]] for row in counts[1:]] == details["test"]["confusion"]
     section = next(one for one in root.iter("section") if "Right and wrong" in "".join(one[0].itertext()))
     rows = [["".join(cell.itertext()) for cell in row] for row in list(section.iter("table"))[1].iter("tr")]
-    assert rows[0] == ["class", "precision", "recall", "F1", "examples"]
+    assert rows[0] == ["class", "precision", "recall", "F1", "AUC", "examples"]
     assert [row[0] for row in rows[1:]] == ["neg", "pos", "macro average"] and rows[-1][-1] == "103"
     for row in rows[1:3]:
         assert float(row[1]) == pytest.approx(details["test"]["per_class"][row[0]]["precision"], abs=1e-3)
+    moved = details["test"]["at_threshold"]  # chosen on the validation split, in the report as in evaluate
+    assert moved["class"] == "pos"
+    said = (
+        f"Threshold {moved['threshold']:.3f} for pos, chosen on the validation split: accuracy {moved['accuracy']:.4f}"
+    )
+    assert said in " ".join("".join(section.itertext()).split())
     own = metrics[two.config.model]
     assert details["test"]["accuracy"] == pytest.approx(own["test_accuracy"], abs=1e-6)
     assert sum(map(sum, details["test"]["confusion"])) == details["test"]["examples"] == 103

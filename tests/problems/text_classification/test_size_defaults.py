@@ -1,5 +1,8 @@
 """Defaults of one's own texts by the number of documents: chosen, shown, and left alone where they are given."""
 
+from dataclasses import dataclass
+
+import numpy as np
 import pytest
 from problems.text_classification.corpus import documents, write_corpus
 
@@ -14,6 +17,19 @@ def dataset(tmp_path_factory):
     return write_corpus(tmp_path_factory.mktemp("sized") / "made", documents(240, tests=40))
 
 
+@dataclass
+class Sized:
+    """A data set of training documents, of which only the number counts."""
+
+    rows: int
+
+    def column(self, name):
+        return self
+
+    def slice(self, begin, end):
+        return np.zeros(end, np.int8)
+
+
 def test_training_documents_are_those_that_validation_leaves(dataset):
     assert training_documents(dataset, {}) == 160
     assert training_documents(dataset, {"val": "50"}) == 150
@@ -23,19 +39,13 @@ def test_training_documents_are_those_that_validation_leaves(dataset):
 
 
 def test_many_documents_take_larger_batches_and_fewer_epochs():
-    class Sized:
-        rows = 0
-        column = staticmethod(lambda name: __import__("numpy").zeros(Sized.rows, "int8"))
-
-    found = []
-    for Sized.rows in (100, 5_000, 20_000, 1_000_000):
-        found.append(choose(Sized(), "fasttext", {"val": "0.2"}).values)
+    found = [choose(Sized(rows), "fasttext", {"val": "0.2"}).values for rows in (100, 5_000, 20_000, 1_000_000)]
     batches = [values["batch_size"] for values in found]
     epochs = [values["epochs"] for values in found]
     assert batches == sorted(batches) and (batches[0], batches[-1]) == (16, 128)
     assert epochs == sorted(epochs, reverse=True) and epochs[0] > epochs[-1]
-    assert choose(Sized(), "lstm", {"val": "0.2"}).values["learning_rate"] < found[-1]["learning_rate"]
-    assert "learning_rate" not in choose(Sized(), "lstm", {"optimizer": "sgd"}).values
+    assert choose(Sized(100), "lstm", {}).values["learning_rate"] < found[-1]["learning_rate"]
+    assert "learning_rate" not in choose(Sized(100), "lstm", {"optimizer": "sgd"}).values
 
 
 def test_a_run_of_ones_own_texts_has_them_unless_others_are_given(dataset):
@@ -59,6 +69,7 @@ def test_tasks_of_tutorials_keep_theirs(dataset):
 
 def test_a_file_of_settings_says_why(dataset, monkeypatch, tmp_path):
     text = Template.of("classify", model="lstm", data=dataset.directory, settings={"patience": 7}).to_yaml()
+    text = " ".join(text.replace("    # ", " ").split())  # comments of one line each
     assert text.count("Chosen for 160 training documents.") == 4  # not the given patience
     monkeypatch.setenv("RAYSQ_HOME", str(tmp_path / "none"))
     template = Template.of("classify", model="lstm", settings={"patience": 7})
