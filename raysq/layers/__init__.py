@@ -4,6 +4,7 @@ from raysq.layers.attention import DotAttention, attention_weights
 from raysq.layers.bag import BagDense
 from raysq.layers.bigrams import BigramTable
 from raysq.layers.constant import Constant
+from raysq.layers.interpolation import LinearInterpolation
 from raysq.layers.one_hot import OneHotConv1D
 from raysq.layers.padding import LeadingZeros
 from raysq.layers.persistence import Persistence
@@ -22,6 +23,7 @@ __all__ = [
     "DotAttention",
     "LayerVersion",
     "LeadingZeros",
+    "LinearInterpolation",
     "OneHotConv1D",
     "Persistence",
     "SimpleRNN",

@@ -30,6 +30,17 @@ from raysq.problems.interface import Interface
 from raysq.problems.specs import BatchSource, InputSpec, ModelSpec, Objective, OutputMetric
 
 _BUILDERS = "raysq.problems.forecasting.models:"
+_LONG_HORIZON = "raysq.problems.forecasting.long_horizon."
+# As in the papers, every window is seen in an epoch, and the rate of learning falls.
+_LINEAR = {
+    "optimizer": "adam",
+    "learning_rate": 0.005,
+    "schedule": "cosine",
+    "batch_size": 32,
+    "steps_per_epoch": None,
+    "epochs": 10,
+}
+_DEEP = {**_LINEAR, "learning_rate": 0.001}
 _MOST_OUTPUTS = 12  # with more outputs, none has a metric of its own
 
 
@@ -54,6 +65,13 @@ class Forecasting(Problem[ForecastingSettings, ForecastingMetadata]):
         "conv1d_gru": ModelSpec(_BUILDERS + "conv1d_gru"),
         "lstm": ModelSpec(_BUILDERS + "lstm"),
         "rnn": ModelSpec(_BUILDERS + "rnn"),
+        "linear": ModelSpec(_LONG_HORIZON + "linear:linear", _LINEAR, xla=False),
+        "nlinear": ModelSpec(_LONG_HORIZON + "nlinear:nlinear", _LINEAR, xla=False),
+        "dlinear": ModelSpec(_LONG_HORIZON + "dlinear:dlinear", _LINEAR, xla=False),
+        "rlinear": ModelSpec(_LONG_HORIZON + "rlinear:rlinear", _LINEAR, xla=False),
+        "tsmixer": ModelSpec(_LONG_HORIZON + "tsmixer:tsmixer", _DEEP, xla=False),
+        "patchtst": ModelSpec(_LONG_HORIZON + "patchtst:patchtst", {**_DEEP, "batch_size": 128}),
+        "nhits": ModelSpec(_LONG_HORIZON + "nhits:nhits", _DEEP, xla=False),
     }
     default_model = "gru"
     exclusive_settings = (("horizon", "delay"),)

@@ -36,6 +36,8 @@ def resolve_settings(values: Mapping[str, Any], dataset: Dataset) -> dict[str, A
         items = items if isinstance(items, (list, tuple)) else [items]
         resolved[name] = tuple(_parse_rows(item, frequency, name) for item in items)
     resolved.setdefault("anchor", "newest")
+    if resolved.get("protocol") == "ltsf" and not resolved.get("quantiles"):
+        resolved.setdefault("loss", "mse")
     # Defaults suit the series of median length: series shorter than a window have no windows.
     length = median(end - begin for begin, end in segments(dataset))
     for name, value in row_durations.default_windows(frequency, int(length)).items():

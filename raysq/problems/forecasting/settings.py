@@ -41,7 +41,8 @@ class ForecastingSettings:
         stride: use one window in so many.
         reversed: whether the latest row comes first.
         quantiles: quantiles to forecast, such as 0.1,0.5,0.9 (pinball loss); empty for one value.
-        loss: loss of forecasts of one value: mean absolute or mean squared error.
+        loss: loss of forecasts of one value: mean absolute or mean squared error. `resolve_settings` sets "mse" with
+            `protocol="ltsf"`, as the models of its tables are trained.
         season: rows of a season, for the seasonal-naive baseline; 0 for none.
         split: rows or shares of train, val and test in time order, "200000/100000/rest" or "0.5/0.25/0.25", or the
             dates at which val and test begin, "2013-01-01/2014-01-01". Each series is split by itself. None for

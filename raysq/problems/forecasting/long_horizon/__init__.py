@@ -1,0 +1,1 @@
+"""Models of the literature on long-horizon forecasts."""
