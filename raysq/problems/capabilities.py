@@ -181,6 +181,15 @@ class GenerationMetrics(Protocol):
 
 
 @runtime_checkable
+class FurtherMetrics(Protocol):
+    """An evaluation has metrics that are computed from the data set beside those of training."""
+
+    def further_metrics(self, dataset: "Dataset", split: str, model: Any) -> dict[str, float]:
+        """Return the metrics of a split by name; nothing for a split without examples."""
+        ...
+
+
+@runtime_checkable
 class Analyzed(Protocol):
     """A report shows an analysis that needs the model itself in addition to its predictions."""
 

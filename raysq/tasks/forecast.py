@@ -18,7 +18,7 @@ TASK = Task(
     },
     # Lookback, step, horizon and season are inferred from the frequency of the series
     # (raysq.problems.forecasting.row_durations.default_windows).
-    settings={"split": "0.5/0.25/0.25", "patience": 5},
+    settings={"patience": 5},
     search_model="rnn",
     search={
         **RECURRENT,

@@ -10,7 +10,7 @@ from raysq.data.dataset import Dataset
 from raysq.display import notebook
 from raysq.display.numbers import metric
 from raysq.errors import DataError, MissingPackageError
-from raysq.problems.capabilities import EvaluationDetails, GenerationMetrics, Thresholded
+from raysq.problems.capabilities import EvaluationDetails, FurtherMetrics, GenerationMetrics, Thresholded
 from raysq.training.best import best_weights
 from raysq.training.open_trainer import open_trainer
 from raysq.training.run import Run
@@ -142,6 +142,9 @@ def _evaluate_model(
             except MissingPackageError as error:
                 on_missing_package(str(error))
         metrics |= trainer.evaluate(split)
+        if isinstance(problem, FurtherMetrics):
+            values = problem.further_metrics(dataset, split, trainer.model)
+            metrics |= {f"{split}_{name}": value for name, value in values.items()}
     return metrics | problem.denormalize_metrics(metrics)
 
 

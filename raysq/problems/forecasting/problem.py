@@ -1,7 +1,7 @@
 """Forecasting problem: predict future values of columns from a window of past rows."""
 
 from collections.abc import Mapping
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -16,6 +16,7 @@ from raysq.problems.forecasting.batches import open_splits
 from raysq.problems.forecasting.cyclical_features import feature_names
 from raysq.problems.forecasting.frequency import Frequency
 from raysq.problems.forecasting.interface import interface
+from raysq.problems.forecasting.linear_reference import solve
 from raysq.problems.forecasting.metadata import ForecastingMetadata
 from raysq.problems.forecasting.predict import predict, quantile_column, recent_rows
 from raysq.problems.forecasting.preprocessor import SeriesPreprocessor
@@ -23,6 +24,7 @@ from raysq.problems.forecasting.quantiles import absolute_error, coverage, media
 from raysq.problems.forecasting.report import report
 from raysq.problems.forecasting.resolve_settings import resolve_settings
 from raysq.problems.forecasting.sample import sample
+from raysq.problems.forecasting.scale_free import scale_free_errors
 from raysq.problems.forecasting.series import segments, split_bounds
 from raysq.problems.forecasting.settings import ForecastingSettings
 from raysq.problems.forecasting.signature import WindowSignature
@@ -71,6 +73,7 @@ class Forecasting(Problem[ForecastingSettings, ForecastingMetadata]):
         "rlinear": ModelSpec(_LONG_HORIZON + "rlinear:rlinear", _LINEAR, xla=False),
         "tsmixer": ModelSpec(_LONG_HORIZON + "tsmixer:tsmixer", _DEEP, xla=False),
         "patchtst": ModelSpec(_LONG_HORIZON + "patchtst:patchtst", {**_DEEP, "batch_size": 128}),
+        "ridge": ModelSpec(_LONG_HORIZON + "ridge:ridge", xla=False),
         "nhits": ModelSpec(_LONG_HORIZON + "nhits:nhits", _DEEP, xla=False),
     }
     default_model = "gru"
@@ -151,20 +154,24 @@ class Forecasting(Problem[ForecastingSettings, ForecastingMetadata]):
     def input_spec(self, dataset: Dataset) -> InputSpec:
         """Return the input spec for model builders.
 
-        `extra` holds `reversed`, and for the untrained baselines `latest` and `seasonal`. These list for each horizon
-        the index of the step to repeat; `seasonal` is None where the window holds no such step.
+        `extra` holds `reversed`, and for the untrained baselines `latest`, `seasonal` and `ridge`. The first two list
+        for each horizon the index of the step to repeat; `seasonal` is None where the window holds no such step.
+        `ridge` solves the linear reference for an alpha.
         """
         settings = self.settings
         names = (*self.metadata.columns, *feature_names(settings.calendar))
+        targets = tuple(names.index(name) for name in settings.targets if name in names)
+        others = tuple(number for number in range(len(names)) if number not in targets)
         return InputSpec(
             shape=(settings.steps, len(names)),
             outputs=settings.outputs,
             names=names,
-            targets=tuple(names.index(name) for name in settings.targets if name in names),
+            targets=targets,
             extra={
                 "reversed": settings.reversed,
                 "latest": settings.latest_steps,
                 "seasonal": settings.seasonal_steps,
+                "ridge": partial(solve, dataset, settings, targets, others),
             },
         )
 
@@ -188,12 +195,17 @@ class Forecasting(Problem[ForecastingSettings, ForecastingMetadata]):
         return Objective(pinball(quantiles) if quantiles else self.settings.loss, metrics)
 
     def baselines(self) -> dict[str, Mapping[str, Any]]:
-        """Return the baselines: persistence, and seasonal-naive where a window holds a whole season."""
-        changes: dict[str, Any] = {"reversed": False, "calendar": ()}
+        """Return the baselines: persistence, seasonal-naive where a window holds a whole season, and a linear model."""
+        own: dict[str, Any] = {}
         if not set(self.settings.targets) <= set(self.metadata.columns):
-            changes["features"] = self.settings.targets
+            own = {"features": self.settings.targets}
+        changes = {**own, "reversed": False, "calendar": ()}
         names = ("baseline",) if self.settings.seasonal_steps is None else ("baseline", "seasonal")
-        return dict.fromkeys(names, changes)
+        return {**dict.fromkeys(names, changes), "ridge": own}
+
+    def further_metrics(self, dataset: Dataset, split: str, model: Any) -> dict[str, float]:
+        """Return MASE and sMAPE of a split."""
+        return scale_free_errors(self, dataset, split, model)
 
     def denormalize_metrics(self, metrics: Mapping[str, float]) -> dict[str, float]:
         """Return mean absolute and squared errors in the targets' units, named `..._original`.

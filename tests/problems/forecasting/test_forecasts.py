@@ -70,7 +70,7 @@ def test_quantiles_are_learned_and_come_in_order(data):
     low, middle, high = (np.array(out[f"T (degC) q{q}"]) for q in (0.1, 0.5, 0.9))
     assert (low <= middle).all() and (middle <= high).all() and np.array_equal(middle, np.array(out["T (degC)"]))
     found = evaluate(run, ("val",))
-    assert set(found) == {"dense", "baseline"}, "a series without a cadence has no season"
+    assert set(found) == {"dense", "baseline", "ridge"}, "a series without a cadence has no season"
     # The metrics are those of the quantiles as they are predicted.
     truth, rows = data.column("T (degC)").slice(0, 1200).astype(float), np.array(out["row"])
     val = (rows >= 600 + 24 + 6) & (rows < 900)
@@ -85,7 +85,7 @@ def test_the_references_are_what_they_say(data):
     settings = {**QUICK, "season": 9, "features": "rh (%)", "calendar": "hour", "step": 1, "reversed": True}
     run = train.train("jena", data=data.directory, model="dense", settings=settings)
     found = evaluate(run, ("test",))
-    assert list(found) == ["dense", "baseline", "seasonal"]
+    assert list(found) == ["dense", "baseline", "seasonal", "ridge"]
     series = data.column("T (degC)").slice(0, 1200).astype(float)
     rows = np.arange(900 + 24, 1200 - 6)
     now = np.abs(series[rows + 6] - series[rows - 1]).mean()
@@ -101,7 +101,7 @@ def test_a_backtest_rolls_over_the_test_rows(data):
         "jena", folds=2, data=data.directory, model="dense", settings=settings, on_fold=lambda *a: seen.append(a)
     )
     assert [fold["split"] for fold in found.folds] == ["600/200/200", "800/200/200"]
-    assert found.models == ["dense", "baseline", "seasonal"] and [number for number, _ in seen] == [1, 2]
+    assert found.models == ["dense", "baseline", "seasonal", "ridge"] and [number for number, _ in seen] == [1, 2]
     summary = found.summary()["baseline"]["test_mae"]
     values = [fold["metrics"]["baseline"]["test_mae"] for fold in found.folds]
     assert summary["mean"] == pytest.approx(np.mean(values)) and summary["std"] == pytest.approx(np.std(values, ddof=1))

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from training.series import bind, write_series
 
+from raysq import tasks
 from raysq.errors import DataError, UsageError
 from raysq.inference.predictor import load
 from raysq.problems.forecasting import horizons, splits
@@ -144,7 +145,7 @@ def test_a_range_trains_is_measured_over_all_steps_and_predicted(data):
     assert run.config.settings["data"]["horizon"] == ["1:6"]
     windows = open_splits(data, run.problem.settings)["test"]
     found = evaluate(run, ("test",))
-    assert list(found) == ["dense", "baseline", "seasonal"]
+    assert list(found) == ["dense", "baseline", "seasonal", "ridge"]
     x, y = windows.gather(np.arange(len(windows)), windows.arrays(), take)
     targets = [data.columns.index(name) - 1 for name in BOTH]
     now = np.tile(x[:, -1, targets], 6)
@@ -186,3 +187,7 @@ def test_the_report_of_a_range_has_errors_by_step_and_histories(data):
     assert charts[0].lines[0].x[-1] < charts[0].lines[3].x[0]
     errors = next(item for item in sections[2].items if getattr(item, "title", "") == "Error by step ahead")
     assert list(errors.lines[0].x) == list(range(3, 27))
+
+
+def test_no_task_for_own_series_sets_a_split_in_place_of_the_protocols():
+    assert "split" not in tasks.get("forecast").settings

@@ -55,13 +55,12 @@ def linear_map(inputs: InputSpec, per_channel: bool, name: str) -> keras.layers.
         name: name of the layer.
     """
     width = values_per_channel(inputs)
-    initializer = keras.initializers.VarianceScaling(1 / 3, "fan_in", "uniform")
+    bound = inputs.shape[0] ** -0.5
+    initializer = keras.initializers.RandomUniform(-bound, bound)
     if not per_channel:
         return keras.layers.Dense(width, kernel_initializer=initializer, name=name)
-    # The fan-in of a kernel of three axes counts the channels too.
-    scaled = keras.initializers.VarianceScaling(len(inputs.targets) / 3, "fan_in", "uniform")
     shape = (len(inputs.targets), width)
-    return keras.layers.EinsumDense("bcs,csh->bch", shape, bias_axes="ch", kernel_initializer=scaled, name=name)
+    return keras.layers.EinsumDense("bcs,csh->bch", shape, bias_axes="ch", kernel_initializer=initializer, name=name)
 
 
 def instance_statistics(values: Any) -> tuple[Any, Any]:
@@ -74,6 +73,15 @@ def instance_statistics(values: Any) -> tuple[Any, Any]:
     mean = ops.mean(values, axis=-1, keepdims=True)
     deviation = ops.sqrt(ops.var(values, axis=-1, keepdims=True) + _EPSILON)
     return ops.stop_gradient(mean), ops.stop_gradient(deviation)
+
+
+def plus(level: Any, values: Any) -> Any:
+    """Add a level of each channel, of shape `(batch, targets, 1)`, to its values.
+
+    The level comes first: where the second summand has as many elements as the first has columns, Keras adds it as a
+    bias along the columns, which is wrong for a batch of that size.
+    """
+    return level + values
 
 
 def outputs(inputs: InputSpec, values: Any) -> Any:

@@ -19,5 +19,6 @@ def linear(inputs: InputSpec, *, per_channel: bool = False) -> keras.Model:
         UsageError: the targets are not among the features.
     """
     x = keras.Input(inputs.shape)
-    values = channels.linear_map(inputs, per_channel, "over_time")(channels.channels(inputs, x))
+    past = channels.channels(inputs, x)
+    values = channels.linear_map(inputs, per_channel, "over_time")(past)
     return keras.Model(x, channels.outputs(inputs, values), name="linear")

@@ -21,5 +21,5 @@ def nlinear(inputs: InputSpec, *, per_channel: bool = False) -> keras.Model:
     x = keras.Input(inputs.shape)
     past = channels.channels(inputs, x)
     latest = past[:, :, -1:]
-    values = channels.linear_map(inputs, per_channel, "over_time")(past - latest) + latest
+    values = channels.plus(latest, channels.linear_map(inputs, per_channel, "over_time")(past - latest))
     return keras.Model(x, channels.outputs(inputs, values), name="nlinear")

@@ -66,4 +66,4 @@ def patchtst(
         values = keras.layers.BatchNormalization()(values + hidden)
     flat = ops.reshape(values, (-1, len(inputs.targets), len(begins) * units))
     values = keras.layers.Dense(channels.values_per_channel(inputs))(flat)
-    return keras.Model(x, channels.outputs(inputs, values * deviation + mean), name="patchtst")
+    return keras.Model(x, channels.outputs(inputs, channels.plus(mean, values * deviation)), name="patchtst")

@@ -23,4 +23,4 @@ def rlinear(inputs: InputSpec, *, per_channel: bool = False) -> keras.Model:
     past = channels.channels(inputs, x)
     mean, deviation = channels.instance_statistics(past)
     values = channels.linear_map(inputs, per_channel, "over_time")((past - mean) / deviation)
-    return keras.Model(x, channels.outputs(inputs, values * deviation + mean), name="rlinear")
+    return keras.Model(x, channels.outputs(inputs, channels.plus(mean, values * deviation)), name="rlinear")

@@ -38,7 +38,8 @@ def tsmixer(inputs: InputSpec, *, blocks: Count = 2, units: Count = 64, dropout:
         hidden = keras.layers.Dropout(dropout)(keras.layers.Dense(units, activation="relu")(hidden))
         hidden = keras.layers.Dropout(dropout)(keras.layers.Dense(features)(hidden))
         values = values + ops.transpose(hidden, (0, 2, 1))
-    values = keras.layers.Dense(channels.values_per_channel(inputs))(values) * deviation + mean
+    ahead = keras.layers.Dense(channels.values_per_channel(inputs))(values)
+    values = channels.plus(mean, ahead * deviation)
     if inputs.targets != tuple(range(features)):
         values = ops.take(values, list(inputs.targets), axis=1)
     return keras.Model(x, channels.outputs(inputs, values), name="tsmixer")
