@@ -41,7 +41,14 @@ from raysq.training.size_defaults import size_defaults
 from raysq.training.user_code import is_own
 
 # Settings that came later, with the value of no effect. With that value the id is the one of before.
-_LATER = {"exact": 0, "steps_per_execution": 0, "class_weight": None, "preset": "keras3", LAYER_VERSION: "keras3"}
+_LATER = {
+    "exact": 0,
+    "steps_per_execution": 0,
+    "class_weight": None,
+    "preset": "keras3",
+    LAYER_VERSION: "keras3",
+    "output_activation": "sigmoid",
+}
 
 
 class Sections(TypedDict):

@@ -119,6 +119,7 @@ def autoencoder(
     code: Count = 144,
     units: Annotated[int, Range(least=0)] = 0,
     activation: Literal["relu", "tanh", "sigmoid", "linear"] = "relu",
+    output_activation: Literal["sigmoid", "linear"] = "sigmoid",
 ) -> keras.Model:
     """Build an autoencoder that compresses the pixels to a code and reconstructs them from it.
 
@@ -127,12 +128,15 @@ def autoencoder(
         code: size of the code.
         units: units of one dense layer before and one after the code; 0 for none.
         activation: activation of the code.
+        output_activation: activation of the pixels. "linear" is for the loss "mse".
 
     Raises:
         UsageError: a setting is out of range, or the target is "label".
     """
     if inputs.extra["target"] != "image":
         raise UsageError("this model gives images: set target=image")
+    if output_activation == "linear" and inputs.extra["loss"] != "mse":
+        raise UsageError("the cross-entropy takes pixels from 0 to 1: set output_activation=sigmoid, or loss=mse")
     pixels = inputs.shape[0] * inputs.shape[1] * inputs.shape[2]
     x = keras.Input(inputs.shape)
     hidden = keras.layers.Flatten()(x)
@@ -141,7 +145,7 @@ def autoencoder(
     hidden = keras.layers.Dense(code, activation=activation, name="code")(hidden)
     if units:
         hidden = keras.layers.Dense(units, activation="relu", name="decoder")(hidden)
-    hidden = keras.layers.Dense(pixels, activation="sigmoid", dtype="float32", name="pixels")(hidden)
+    hidden = keras.layers.Dense(pixels, activation=output_activation, dtype="float32", name="pixels")(hidden)
     return keras.Model(x, keras.layers.Reshape(inputs.shape, dtype="float32")(hidden), name="autoencoder")
 
 

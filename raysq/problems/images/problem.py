@@ -91,7 +91,13 @@ class Images(Problem[ImageSettings, ImagesMetadata]):
             shape=data.shape,
             outputs=len(data.classes),
             output_shape=data.shape if target == "image" else (len(data.classes),),
-            extra={"classes": data.classes, "target": target, "priors": data.priors, "mean": data.mean},
+            extra={
+                "classes": data.classes,
+                "target": target,
+                "loss": self.settings.loss,
+                "priors": data.priors,
+                "mean": data.mean,
+            },
         )
 
     def objective(self) -> Objective:
