@@ -31,7 +31,9 @@ class Decoder:
         self._width = width
         self._positions = positions
         names = {layer.name for layer in model.layers}
-        self._built = model.name in _BUILT and {"encoder", "decoder", "output", "target_embedding"} <= names
+        needed = {"encoder", "decoder", "output", "target_embedding"}
+        needed |= {"target_gru", "target_dense"} if model.name == "repeat" else set()
+        self._built = model.name in _BUILT and needed <= names
         self.attends = self._built and model.name == "attention"
         self.target_words = int(model.output_shape[-1])
         self._functions: dict[tuple[int, bool], Any] = {}
@@ -53,7 +55,8 @@ class Decoder:
         encoded = layer("encoder")(layer("source_embedding")(source))
         if self._model.name == "repeat":
             memory: Any = tf.repeat(encoded[:, -1], beam, 0)
-            return memory, tf.zeros((tf.shape(memory)[0], layer("decoder").units), encoded.dtype)
+            width = layer("target_gru").units + layer("decoder").units
+            return memory, tf.zeros((tf.shape(memory)[0], width), encoded.dtype)
         state = tf.repeat(encoded[:, -1], beam, 0)
         if not self.attends:
             return tf.zeros((), encoded.dtype), state
@@ -111,7 +114,11 @@ class Decoder:
         layer = self._model.get_layer
         inputs = layer("target_embedding")(words)
         if self._model.name == "repeat":
-            inputs = tf.concat([inputs, memory], 1)
+            read, state = tf.split(state, [layer("target_gru").units, layer("decoder").units], 1)
+            read, _ = layer("target_gru").cell(inputs, [read])
+            inputs = tf.concat([memory, layer("target_dense")(read)], 1)
+            state, _ = layer("decoder").cell(inputs, [state])
+            return layer("output")(state), tf.concat([read, state], 1), weights
         state, _ = layer("decoder").cell(inputs, [state])
         outputs = state
         if self.attends:

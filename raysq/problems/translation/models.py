@@ -48,6 +48,7 @@ def encoder_decoder(
     units: Count = 128,
     attention: Literal["none", "dot"] = "none",
     dropout: Rate = 0.0,
+    layer_version: layers.LayerVersion = "keras3",
 ) -> keras.Model:
     """Build an encoder-decoder of two GRUs (Cho et al. 2014).
 
@@ -61,15 +62,16 @@ def encoder_decoder(
         units: units of each GRU.
         attention: "none" or "dot".
         dropout: dropout rate of the embeddings and of the output, from 0 to below 1.
+        layer_version: version of Keras whose layers these are; see `raysq.layers.versions`.
 
     Raises:
         UsageError: if a setting is out of range, or the setting examples is not "pairs".
     """
     _require_examples(inputs, "pairs")
     source, target = _halves(pair := _input(inputs), inputs)
-    encoded = _encoder(inputs, source, embedding, units, dropout)
+    encoded = _encoder(inputs, source, embedding, units, dropout, layer_version)
     target_embeddings = _embedding(inputs, "target", embedding, dropout)(target)
-    outputs = _gru(units, "decoder")(target_embeddings, initial_state=encoded[:, -1])
+    outputs = _gru(units, "decoder", layer_version)(target_embeddings, initial_state=encoded[:, -1])
     if attention == "dot":
         mask = ops.expand_dims(ops.not_equal(source, 0), 1)
         context = layers.DotAttention(name="attention")(outputs, encoded, mask)
@@ -80,28 +82,39 @@ def encoder_decoder(
     return keras.Model(pair, _output(inputs)(outputs), name="attention" if attention == "dot" else "encoder_decoder")
 
 
-def repeat(inputs: InputSpec, *, embedding: Count = 128, units: Count = 128, dropout: Rate = 0.0) -> keras.Model:
+def repeat(
+    inputs: InputSpec,
+    *,
+    embedding: Count = 128,
+    units: Count = 128,
+    dropout: Rate = 0.0,
+    layer_version: layers.LayerVersion = "keras3",
+) -> keras.Model:
     """Build the tutorial's model, which predicts one next word.
 
-    The encoder's vector is repeated beside every known target word. A GRU reads both, and its output at the last known
-    word predicts the next one.
+    A GRU reads the source. A second one reads the known target words, and a dense layer follows at each of them. Beside
+    each stands the source's vector, repeated. A third GRU reads both, and its output at the last known word predicts
+    the next one. The listing's `TimeDistributed(Dense)` is a Dense here, which is the same.
 
     Args:
         inputs: the input spec.
         embedding: size of the word embeddings.
-        units: units of each GRU.
+        units: units of each GRU and of the dense layer.
         dropout: dropout rate of the embeddings and of the output, from 0 to below 1.
+        layer_version: version of Keras whose layers these are; see `raysq.layers.versions`.
 
     Raises:
         UsageError: if a setting is out of range, or the setting examples is not "words".
     """
     _require_examples(inputs, "words")
     source, target = _halves(pair := _input(inputs), inputs)
-    encoded = _encoder(inputs, source, embedding, units, dropout)[:, -1]
-    target_embeddings = _embedding(inputs, "target", embedding, dropout)(target)
+    encoded = _encoder(inputs, source, embedding, units, dropout, layer_version)[:, -1]
     repeated = keras.layers.RepeatVector(inputs.extra["positions"], name="repeat")(encoded)
-    both = keras.layers.Concatenate(name="both")([target_embeddings, repeated])
-    outputs = _gru(units, "decoder")(both)
+    known = _embedding(inputs, "target", embedding, dropout)(target)
+    known = _gru(units, "target_gru", layer_version)(known)
+    known = keras.layers.Dense(units, name="target_dense")(known)
+    both = keras.layers.Concatenate(name="both")([repeated, known])
+    outputs = _gru(units, "decoder", layer_version)(both)
     # Output at the last known word.
     last = ops.sum(ops.cast(ops.not_equal(target, 0), "int32"), 1, keepdims=True) - 1
     outputs = ops.take_along_axis(outputs, ops.expand_dims(last, -1), 1)
@@ -130,16 +143,18 @@ def _embedding(inputs: InputSpec, side: str, size: int, dropout: float) -> Any:
     return lambda ids: drop(table(ids))
 
 
-def _encoder(inputs: InputSpec, source: Any, embedding: int, units: int, dropout: float) -> Any:
+def _encoder(
+    inputs: InputSpec, source: Any, embedding: int, units: int, dropout: float, version: layers.LayerVersion
+) -> Any:
     """Return the encoder's outputs at all source words, in the order of x."""
     words = _embedding(inputs, "source", embedding, dropout)(source)
     # The fast RNN loop treats the leading padding of all rows as equal, which dropout would break.
     starts = {} if dropout else {"starts": layers.LeadingZeros(name="padding")(source)}
-    return _gru(units, "encoder")(words, **starts)
+    return _gru(units, "encoder", version)(words, **starts)
 
 
-def _gru(units: int, name: str) -> Any:
-    return layers.GRU(units, return_sequences=True, name=name)
+def _gru(units: int, name: str, version: layers.LayerVersion) -> Any:
+    return layers.recurrent_layer(layers.GRU, version)(units, return_sequences=True, name=name)
 
 
 def _output(inputs: InputSpec) -> keras.layers.Layer:

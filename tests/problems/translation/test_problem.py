@@ -19,6 +19,7 @@ from raysq.problems.translation.sample import pairs, sample
 from raysq.report.analysis import analyze
 from raysq.report.page import write_report
 from raysq.training.builder import load_builder
+from raysq.training.presets import with_preset
 from raysq.training.run_config import resolve_config
 from raysq.training.settings import TrainSettings
 
@@ -82,6 +83,34 @@ def test_quick_layers_give_what_the_exported_ones_do(pairs_dataset, model):
     examples = config.make_problem().splits(pairs_dataset)["test"]
     x, _ = examples.gather(np.arange(24), examples.arrays(), lambda array, at: array.take(at))
     np.testing.assert_allclose(quick(x), exported(x), atol=1e-5)
+
+
+def test_repeat_is_the_network_of_the_listing(pairs_dataset):
+    config = resolve_config("pairs", "repeat", pairs_dataset, 0, with_preset({}, "keras1"))
+    model = config.build(pairs_dataset)
+    names = [
+        "source_embedding",
+        "encoder",
+        "repeat",
+        "target_embedding",
+        "target_gru",
+        "target_dense",
+        "both",
+        "decoder",
+    ]
+    built = {name: model.get_layer(name) for name in (*names, "output")}
+    assert [type(layer).__name__ for layer in built.values()] == [
+        *("Embedding", "GRU", "RepeatVector", "Embedding", "GRU", "Dense", "Concatenate", "GRU", "Dense"),
+    ]
+    assert (
+        built["both"].output.shape[-1] == 256
+        and built["target_dense"].output.shape[1:] == built["repeat"].output.shape[1:]
+    )
+    assert {built[name].units for name in ("encoder", "target_gru", "target_dense", "decoder")} == {128}
+    source, target = (built[f"{side}_embedding"].input_dim for side in ("source", "target"))
+    gru = {width: 3 * (width * 128 + 128 * 128 + 128) for width in (128, 256)}  # of Keras 1
+    count = 128 * (source + target) + 2 * gru[128] + 128 * 129 + gru[256] + 129 * target
+    assert model.count_params() == count
 
 
 @pytest.mark.parametrize("model", ["encoder_decoder", "attention"])
