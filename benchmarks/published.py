@@ -1,9 +1,8 @@
 #!/usr/bin/env python
 """Published figures beside those of raysq, measured with some seeds, and their tables.
 
-The rows are declared in `published_rows/`. Each run is a `raysq train` of its own, in RAYSQ_HOME, where a repeated call
-finds it again. Results are written after each run to `results/published/`, and what is there is not measured again
-unless the row has changed.
+The rows are declared in `published_rows/`. Runs are kept in RAYSQ_HOME, where a repeated call finds them again. Results
+are written after each run to `results/published/`, and what is there is not measured again unless the row has changed.
 
     python benchmarks/published.py --data-folder DATA                       # all that is missing
     python benchmarks/published.py --data-folder DATA --only presets_imdb   # rows whose name has this text
@@ -15,8 +14,6 @@ import importlib
 import json
 import pkgutil
 import shlex
-import subprocess
-import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from statistics import fmean, stdev
@@ -100,48 +97,46 @@ def missing_seeds(row: Row, wanted: Iterable[int] | None) -> list[int]:
 
 def measure(row: Row, seed: int, folder: Path) -> None:
     """Train with one seed, and add the figure to the results."""
+    import raysq
+
     data = prepare(row.data, folder)
-    command = ["raysq", "train", row.data.task, "--data", data, "--model", row.model]
-    command += ["--preset", row.preset] if row.preset else []
-    command += assignments(row.settings)
-    result = run([*command, "--seed", str(seed)])
-    seconds = result["seconds"]  # of training, also where the run was finished before
-    value, epoch = figure(row, result)
+    run = raysq.train(
+        row.data.task, data=data, model=row.model, preset=row.preset, settings=row.settings, seed=seed, quiet=True
+    )
+    result = run.result()
+    value, epoch = figure(row, run.directory, result)
     entry = entry_of(row)
-    entry["command"] = shlex.join(command)
-    entry["versions"] = json.loads((Path(result["run"]) / "config.json").read_text())["versions"]
-    for name, new in (("seeds", seed), ("values", value), ("epochs", epoch), ("seconds", round(seconds, 1))):
+    entry["command"] = command(row)
+    entry["versions"] = run.config.versions
+    seconds = round(result["seconds"], 1)  # of training, also where the run was finished before
+    for name, new in (("seeds", seed), ("values", value), ("epochs", epoch), ("seconds", seconds)):
         entry[name].append(new)
     write(row, entry)
-    print(f"{row.key} seed {seed}: {row.metric} {value:.4f} (published {row.published}), {seconds:.0f} s", flush=True)
+    print(f"{row.key} seed {seed}: {row.metric} {value:.4f} (published {row.published}), {seconds} s", flush=True)
 
 
-def prepare(data: Data, folder: Path) -> str:
+def prepare(data: Data, folder: Path) -> Path:
     """Prepare a data set, which takes a moment where it is there, and return its directory."""
-    command = ["raysq", "prepare", data.task, "--source", str(folder / data.source), *assignments(data.settings)]
-    return str(run(command)["dataset"])
+    import raysq
+
+    return raysq.prepare(data.task, source=str(folder / data.source), settings=data.settings, quiet=True).directory
 
 
-def assignments(settings: Mapping[str, Any]) -> list[str]:
-    shown = {name: value if isinstance(value, str) else json.dumps(value) for name, value in settings.items()}
-    return [
-        part for name, value in shown.items() for part in ("--set", f"{name}={'none' if value == 'null' else value}")
-    ]
+def command(row: Row) -> str:
+    """Return the command that trains a row's run, after `raysq prepare` of its data."""
+    parts = ["raysq", "train", row.data.task, "--model", row.model]
+    parts += ["--preset", row.preset] if row.preset else []
+    for name, value in row.settings.items():
+        text = value if isinstance(value, str) else json.dumps(value)
+        parts += ["--set", f"{name}={'none' if text == 'null' else text}"]
+    return shlex.join([*parts, "--seed", "SEED"])
 
 
-def run(command: list[str]) -> dict[str, Any]:
-    """Run a command of raysq with `--json`, and return what it prints."""
-    done = subprocess.run([sys.executable, "-m", *command, "--json"], stdout=subprocess.PIPE, text=True, check=False)
-    if done.returncode:
-        raise SystemExit(f"{shlex.join(command)} ended with {done.returncode}")
-    return json.loads(done.stdout)
-
-
-def figure(row: Row, result: Mapping[str, Any]) -> tuple[float, int]:
+def figure(row: Row, directory: Path, result: Mapping[str, Any]) -> tuple[float, int]:
     """Return the row's figure of a run, and its epoch."""
     if row.epoch == "kept":
         return result["metrics"][row.metric], result["best_epoch"]
-    lines = (Path(result["run"]) / "metrics.jsonl").read_text().splitlines()
+    lines = (directory / "metrics.jsonl").read_text().splitlines()
     records = {record["epoch"]: record for record in map(json.loads, lines)}
     if row.epoch != "best":
         return records[row.epoch][row.metric], row.epoch

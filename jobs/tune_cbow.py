@@ -7,12 +7,12 @@ ended. `--source FOLDER` has the texts.
 
 import raysq
 
-SPACE = {  # setting: choices, or (uniform | loguniform | randint, low, high); what is not here keeps its default
+# setting: choices, or (uniform | loguniform | randint, low, high); others keep their defaults. Trials are ranked
+# by the loss of the same pairs with the same negatives: window, negatives, subsample and min_count would change it.
+SPACE = {
     "dimension": [50, 100, 200],
-    "window": [2, 5, 8],
-    "negatives": [5, 10, 20],
-    "subsample": [0.0, 1e-4, 1e-3],
-    "learning_rate": ("loguniform", 1e-3, 1e-2),
+    "batch_size": [64, 256, 1024],
+    "learning_rate": ("loguniform", 5e-3, 1e-1),
 }
 
 raysq.search_job(

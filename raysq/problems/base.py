@@ -221,6 +221,11 @@ class Problem(ABC, Generic[S, M]):
         """Names of settings that have no effect under the others. A search leaves them out."""
         return ()
 
+    @property
+    def loss_settings(self) -> tuple[str, ...]:
+        """Names of settings that change the loss itself, so that it does not rank trials with different values."""
+        return ()
+
     @abstractmethod
     def splits(self, dataset: "Dataset") -> Mapping[str, BatchSource]:
         """Return the batch sources of "train", "val" and "test"; "test" may be empty.

@@ -68,6 +68,7 @@ def split_rows(
     noun: str = "document",
     content: str = "text",
     labels: np.ndarray | None = None,
+    sample_seed: int | None = None,
 ) -> SplitRows:
     """Return the rows of each split.
 
@@ -82,6 +83,7 @@ def split_rows(
         noun: noun for an example, for errors.
         content: noun for the content that equal examples share, for errors.
         labels: class of each row of the data set, for "stratified".
+        sample_seed: seed with which the `train_samples` examples are drawn; None for the first.
 
     Raises:
         DataError: too few examples, or the selection divides groups that the data set keeps together.
@@ -91,7 +93,7 @@ def split_rows(
     if len(validating):
         if val_selection in ("hash", "stratified"):
             rows = rows[np.argsort(dataset.column("key").take(rows), kind="stable")]
-        return SplitRows(np.sort(_some(rows, train_samples, noun, "there are")), validating, test)
+        return SplitRows(np.sort(_some(rows, train_samples, noun, "there are", sample_seed)), validating, test)
     group = dataset.preprocessor_settings.get("group")
     if group and val_selection != "hash":
         raise DataError(
@@ -108,7 +110,7 @@ def split_rows(
     if val_selection == "stratified":
         assert labels is not None
         rate = share if isinstance(share, float) else share / len(rows)
-        return _stratified(dataset, rows, labels, rate, train_samples, test, f"val={val}", noun)
+        return _stratified(dataset, rows, labels, rate, train_samples, test, f"val={val}", noun, sample_seed)
     if val_selection == "hash":
         keys = dataset.column("key").take(rows)
         order = np.argsort(keys, kind="stable")
@@ -130,7 +132,7 @@ def split_rows(
             "that are not of the test part; lower val"
         )
     validating, training = rows[:count], rows[count:]
-    training = _some(training, train_samples, noun, f"that val={val} leaves")
+    training = _some(training, train_samples, noun, f"that val={val} leaves", sample_seed)
     return SplitRows(np.sort(training), np.sort(validating), test)
 
 
@@ -143,6 +145,7 @@ def _stratified(
     test: np.ndarray,
     val: str,
     noun: str,
+    sample_seed: int | None,
 ) -> SplitRows:
     """Return the split with the share of validation rows taken within each class, by the rows' keys."""
     classes, keys = labels[rows], dataset.column("key").take(rows)
@@ -167,7 +170,9 @@ def _stratified(
             )
     if train_samples is not None:
         training = training[np.argsort(dataset.column("key").take(training), kind="stable")]
-    return SplitRows(np.sort(_some(training, train_samples, noun, f"that {val} leaves")), np.sort(chosen), test)
+    return SplitRows(
+        np.sort(_some(training, train_samples, noun, f"that {val} leaves", sample_seed)), np.sort(chosen), test
+    )
 
 
 def has_own_validation(dataset: Dataset) -> int:
@@ -185,12 +190,26 @@ def validation_messages(count: int, noun: str) -> list[str]:
     return [f"validates on the {_counted(count, noun)} that the source has for it: val does not act"] if count else []
 
 
-def _some(training: np.ndarray, train_samples: int | None, noun: str, available: str) -> np.ndarray:
-    """Return the first `train_samples` training rows."""
+def check_sample_seed(sample_seed: int | None, train_samples: int | None) -> None:
+    """Refuse a seed of samples where all examples train.
+
+    Raises:
+        UsageError: `sample_seed` is given and `train_samples` is not.
+    """
+    if sample_seed is not None and train_samples is None:
+        raise UsageError(f"setting sample_seed={sample_seed} draws train_samples examples: set train_samples too")
+
+
+def _some(
+    training: np.ndarray, train_samples: int | None, noun: str, available: str, sample_seed: int | None
+) -> np.ndarray:
+    """Return the first `train_samples` training rows, or as many that are drawn with a seed."""
     if train_samples is not None and train_samples > len(training):
         raise DataError(
             f"train_samples={train_samples} is more than the {_counted(len(training), noun)} {available} to train on"
         )
+    if sample_seed is not None:
+        training = np.random.RandomState(sample_seed).permutation(training)
     return training[:train_samples]
 
 

@@ -31,6 +31,7 @@ TASK = Task(
         "steps_per_epoch": 200,
         "patience": 5,
     },
+    model_settings={"gru_bidirectional": {"epochs": 40}},  # as in the book
     search_model="rnn",
     search={
         **RECURRENT,

@@ -37,6 +37,7 @@ class Task:
         source: The public data set, or None for the user's own data. Defaults to None.
         preparation: Preprocessor settings that differ from the problem's. Defaults to none.
         settings: Batch source, model and training settings that differ from the problem's. Defaults to none.
+        model_settings: The same for single models, by name. The model's own defaults win. Defaults to none.
         sample: A function `sample(directory, spec) -> Path` that writes synthetic raw data in the layout of the source.
             Defaults to the problem's.
         published: Published figures of its models. Defaults to none.
@@ -53,6 +54,7 @@ class Task:
     source: Source | None = None
     preparation: Mapping[str, Any] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
+    model_settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     sample: Callable[[Path, str], Path] | None = None
     published: tuple[Published, ...] = ()
     search_model: str | None = None

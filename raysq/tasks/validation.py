@@ -30,7 +30,11 @@ def validate_task(task: Any) -> None:
     for figure in task.published:
         if not isinstance(figure, Published):
             raise UsageError(f"{owner}: published holds raysq.Published objects, received {figure!r}")
-    for name in (*(figure.model for figure in task.published), *filter(None, [task.search_model, task.model])):
+    for name in (
+        *task.model_settings,
+        *(figure.model for figure in task.published),
+        *filter(None, [task.search_model, task.model]),
+    ):
         if name not in problem.models:
             hint = nearest_name(name, problem.models)
             raise UsageError(f"{owner}: problem {task.problem!r} has no model {name!r}: {hint}")

@@ -55,6 +55,11 @@ class Goal:
         return cls(requested.get("metric", _LOSS), requested.get("mode", "min"))
 
     @property
+    def is_loss(self) -> bool:
+        """Whether the metric is val_loss."""
+        return self.metric == _LOSS
+
+    @property
     def is_default(self) -> bool:
         """Whether the search minimizes val_loss."""
         return self == LOWEST_LOSS

@@ -48,6 +48,13 @@ _LATER = {
     "preset": "keras3",
     LAYER_VERSION: "keras3",
     "output_activation": "sigmoid",
+    "dense_dropout": 0.0,
+    "dense_layers": 0,
+    "dense_units": 32,
+    "bidirectional": False,
+    "pooling": "max",
+    "dilation": 1,
+    "sample_seed": None,
 }
 
 
@@ -338,7 +345,7 @@ def resolve_config(
     problem = problems.get(task.problem)
     spec = find_model(problem, model)
     builder = load_builder(spec.build, *source, trusted=trusted or not is_own(model))
-    defaults = (task.settings, dataset.manifest.settings, spec.defaults)
+    defaults = (task.settings, task.model_settings.get(model, {}), dataset.manifest.settings, spec.defaults)
     known = ChainMap(dict(overrides), *map(dict, reversed(defaults)))
     by_size = {} if spec.size_defaults is None else spec.size_defaults(dataset, known)
     by_rule = size_defaults(task, model, dataset, known).values

@@ -91,7 +91,8 @@ class Template:
             by_size = chosen_by_size(task, model, dataset, values)
         else:
             overrides = flat_settings(settings or {})
-            values = merge_layers(task, model, builder, (task.settings, spec.defaults), overrides)
+            layers = (task.settings, task.model_settings.get(model, {}), spec.defaults)
+            values = merge_layers(task, model, builder, layers, overrides)
             by_size = SizeDefaults({}, "")
             for section in ("model", "training"):
                 values[section] = _defaults(sections[section]) | values[section]

@@ -170,6 +170,7 @@ def tune(
         check_mutations(config, mutated)
         search = {**mutated, **(search or {})}
     space = make_space(config, dataset, fixed, search, ignored)
+    _check_comparable(config, space, goal)
     if searcher != "random":
         RaySearcher(searcher, space, goal, seed, [])  # refuse a space that it does not take
     if scheduler == "pbt":
@@ -264,6 +265,18 @@ def _check(trials: int | None, workers: int, gpu: float, concurrent: int | None,
     if gpu != int(gpu) and (gpu > 1 or workers > 1):
         who = "a worker group's GPUs are whole ones" if workers > 1 else "above 1, GPUs are whole ones"
         raise UsageError(f"--gpu may be a fraction below 1 for one worker ({who}), received {gpu:g}")
+
+
+def _check_comparable(config: RunConfig, space: Space, goal: Goal) -> None:
+    """Refuse to rank trials by a loss that the searched settings change."""
+    changing = set(config.make_problem().loss_settings)
+    searched = [key for key in space.domains if key.rpartition(".")[2] in changing]
+    if searched and goal.is_loss:
+        raise UsageError(
+            f"{', '.join(searched)} {'changes' if len(searched) == 1 else 'change'} the loss itself, so that val_loss "
+            "does not rank the trials: train with values of your choice (--set), and compare the runs by what they are "
+            "for, such as `raysq neighbors RUN --evaluate FILE`"
+        )
 
 
 def _split_callbacks(callbacks: Sequence[Any]) -> tuple[list[Any], list[Any]]:

@@ -153,7 +153,7 @@ def test_names_are_checked():
 
 
 def test_a_run_with_a_preset_is_recorded_evaluated_and_exported(module_home):
-    images = raysq.prepare("images", source="sample:60")
+    images = raysq.prepare("images", source="sample:100")
     small = {"filters": 2, "units": 4, "optimizer": "rmsprop", "epochs": 1}
     run = raysq.train("images", model="cnn", data=images, preset="keras2", settings=small)
     config = run.config

@@ -27,7 +27,15 @@ def table_splits(dataset: Dataset, settings: TableSettings, observed: np.ndarray
         if kind != "class":
             raise DataError(f"val_selection=stratified needs classes, and target {target!r} is a number")
         labels = dataset.column(TARGET + target).slice(0, dataset.rows)
-    split = split_rows(dataset, settings.val, settings.val_selection, settings.train_samples, *NOUNS, labels=labels)
+    split = split_rows(
+        dataset,
+        settings.val,
+        settings.val_selection,
+        settings.train_samples,
+        *NOUNS,
+        labels=labels,
+        sample_seed=settings.sample_seed,
+    )
     kept = SplitRows(*(rows[observed[rows]] for rows in (split.train, split.val, split.test)))
     for name in ("train", "val"):
         if not len(getattr(kept, name)):

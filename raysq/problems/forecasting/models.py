@@ -5,14 +5,17 @@ Keras model with output of shape `(batch, outputs)` in normalized units.
 """
 
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import keras
 
+from raysq.config import Range
 from raysq.errors import UsageError
 from raysq.layers import LayerVersion, Persistence, convolution_arguments, recurrent_layer
 from raysq.problems.setting_types import Count, Rate
 from raysq.problems.specs import InputSpec
+
+DenseLayers = Annotated[int, Range(least=0)]
 
 
 def _sequential(inputs: InputSpec, *parts: keras.layers.Layer, name: str) -> keras.Model:
@@ -66,7 +69,7 @@ def dense(inputs: InputSpec, *, units: Count = 32, dropout: Rate = 0.0) -> keras
     return _sequential(inputs, *hidden, *([keras.layers.Dropout(dropout)] if dropout else []), name="dense")
 
 
-def _recurrent(cell: type, name: str) -> Callable[..., keras.Model]:
+def _recurrent(cell: type, name: str, bidirectional: bool = False) -> Callable[..., keras.Model]:
     def build(
         inputs: InputSpec,
         *,
@@ -74,10 +77,12 @@ def _recurrent(cell: type, name: str) -> Callable[..., keras.Model]:
         layers: Count = 1,
         dropout: Rate = 0.0,
         recurrent_dropout: Rate = 0.0,
+        dense_layers: DenseLayers = 0,
+        dense_units: Count = 32,
         layer_version: LayerVersion = "keras3",
     ) -> keras.Model:
         layer = recurrent_layer(cell, layer_version)
-        parts = [
+        parts: list[keras.layers.Layer] = [
             layer(
                 units,
                 dropout=dropout,
@@ -86,9 +91,15 @@ def _recurrent(cell: type, name: str) -> Callable[..., keras.Model]:
             )
             for number in range(layers)
         ]
+        if bidirectional:
+            parts = [keras.layers.Bidirectional(part) for part in parts]
+        parts += [keras.layers.Dense(dense_units, activation="relu") for _ in range(dense_layers)]
         return _sequential(inputs, *parts, name=name)
 
-    build.__doc__ = f"{name.upper()} layers of equal width, the last one's final state into the output."
+    build.__doc__ = (
+        f"{name.upper()} layers of equal width, the last one's final state through `dense_layers` dense layers of "
+        "`dense_units` into the output."
+    )
     return build
 
 
@@ -104,11 +115,14 @@ def rnn(
     layers: Count = 1,
     dropout: Rate = 0.0,
     recurrent_dropout: Rate = 0.0,
+    bidirectional: bool = False,
+    dense_layers: DenseLayers = 0,
+    dense_units: Count = 32,
     layer_version: LayerVersion = "keras3",
 ) -> keras.Model:
     """Build recurrent layers with a choice of cell, for searches.
 
-    It is the same model as `gru` or `lstm` with the same settings.
+    Without `bidirectional` it is the same model as `gru` or `lstm` with the same settings.
 
     Args:
         inputs: input spec, with windows of shape `(steps, features)`.
@@ -117,15 +131,26 @@ def rnn(
         layers: number of layers, at least 1.
         dropout: dropout rate of the inputs of each layer.
         recurrent_dropout: dropout rate of the recurrent state.
+        bidirectional: whether each layer reads the window in both directions.
+        dense_layers: number of dense layers above the recurrent ones.
+        dense_units: units of each of them.
         layer_version: version of Keras whose layers these are; see `raysq.layers.versions`.
 
     Raises:
         UsageError: a dropout rate outside [0, 1), or no layer.
     """
     kinds = {"gru": keras.layers.GRU, "lstm": keras.layers.LSTM, "simple_rnn": keras.layers.SimpleRNN}
-    build = _recurrent(kinds[cell], f"rnn_{cell}")
-    rates = {"dropout": dropout, "recurrent_dropout": recurrent_dropout}
-    return build(inputs, units=units, layers=layers, **rates, layer_version=layer_version)
+    build = _recurrent(kinds[cell], f"rnn_{cell}", bidirectional)
+    return build(
+        inputs,
+        units=units,
+        layers=layers,
+        dropout=dropout,
+        recurrent_dropout=recurrent_dropout,
+        dense_layers=dense_layers,
+        dense_units=dense_units,
+        layer_version=layer_version,
+    )
 
 
 def gru_stacked(
@@ -204,6 +229,8 @@ def conv1d(
     filters: Count = 32,
     kernel_size: Count = 5,
     pool: Count = 3,
+    pooling: Literal["max", "average"] = "max",
+    dilation: Count = 1,
     layer_version: LayerVersion = "keras3",
 ) -> keras.Model:
     """Build three convolutions with pooling between them, then the maximum over time (listing 6.47).
@@ -213,21 +240,26 @@ def conv1d(
         filters: filters of each convolution.
         kernel_size: steps of each convolution's kernel.
         pool: steps of each pooling window.
+        pooling: "max" or "average" of each window; the last one is over all of time.
+        dilation: a kernel sees one step in so many.
         layer_version: version of Keras whose layers these are; see `raysq.layers.versions`.
 
     Raises:
         UsageError: the window is too short.
     """
-    _shrinks(inputs, kernel_size, kernel_size * (1 + pool + pool * pool) - pool - 1)
-    conv = _convolution(kernel_size, filters, layer_version)
+    reach = dilation * (kernel_size - 1)  # steps that a convolution takes off
+    _shrinks(inputs, kernel_size, (reach + 1) * pool * pool + reach * (pool + 1))
+    conv = _convolution(kernel_size, filters, layer_version) | {"dilation_rate": dilation}
+    between = keras.layers.MaxPooling1D if pooling == "max" else keras.layers.AveragePooling1D
+    overall = keras.layers.GlobalMaxPooling1D if pooling == "max" else keras.layers.GlobalAveragePooling1D
     return _sequential(
         inputs,
         keras.layers.Conv1D(**conv),
-        keras.layers.MaxPooling1D(pool),
+        between(pool),
         keras.layers.Conv1D(**conv),
-        keras.layers.MaxPooling1D(pool),
+        between(pool),
         keras.layers.Conv1D(**conv),
-        keras.layers.GlobalMaxPooling1D(),
+        overall(),
         name="conv1d",
     )
 

@@ -41,7 +41,13 @@ class ImageData:
         self.labels = dataset.column("label").slice(0, dataset.rows)
         validate_range(self.labels, 0, max(1, len(self.classes)), "class number")
         self.split = split_rows(
-            dataset, settings.val, settings.val_selection, settings.train_samples, *NOUNS, labels=self.labels
+            dataset,
+            settings.val,
+            settings.val_selection,
+            settings.train_samples,
+            *NOUNS,
+            labels=self.labels,
+            sample_seed=settings.sample_seed,
         )
         self.class_weights = class_weights(settings.class_weight, self.classes, self.priors)
 

@@ -76,7 +76,12 @@ class EncodedDocuments:
         self.settings = settings
         self.labels = dataset.column("label").slice(0, dataset.rows)
         self.split = split_rows(
-            dataset, settings.val, settings.val_selection, settings.train_samples, labels=self.labels
+            dataset,
+            settings.val,
+            settings.val_selection,
+            settings.train_samples,
+            labels=self.labels,
+            sample_seed=settings.sample_seed,
         )
         self.tokens = dataset.ragged("tokens")
         classes = dataset.manifest.report["classes"]

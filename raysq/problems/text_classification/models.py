@@ -273,6 +273,7 @@ def conv1d_glove(
     vectors: bool = True,
     embedding_trainable: bool = False,
     embedding: Count = 100,
+    dense_dropout: Rate = 0.0,
     layer_version: LayerVersion = "keras3",
 ) -> keras.Model:
     """Build three convolutions over pretrained word vectors (Keras example "Using pre-trained word embeddings").
@@ -280,13 +281,15 @@ def conv1d_glove(
     Args:
         inputs: spec of sequences.
         vectors: use the data set's word vectors; False learns the embedding from scratch.
-        embedding_trainable: train the pretrained vectors too.
+        embedding_trainable: train the pretrained vectors too, as the example suggests.
+        dense_dropout: share of the values to drop in training, before and after the dense layer.
 
     Raises:
         DataError: `vectors` is true and the data set has no word vectors.
     """
     _require_length(inputs, kernel_size * (1 + pool + pool * pool) - pool - 1)
     conv = _convolution(kernel_size, filters, layer_version)
+    dropped = [keras.layers.Dropout(dense_dropout)] if dense_dropout else []
     parts = (
         _vectors(inputs, embedding_trainable) if vectors else _embedding(inputs, embedding),
         keras.layers.Conv1D(**conv),
@@ -295,7 +298,9 @@ def conv1d_glove(
         keras.layers.MaxPooling1D(pool),
         keras.layers.Conv1D(**conv),
         keras.layers.GlobalMaxPooling1D(),
+        *dropped,
         keras.layers.Dense(units, activation="relu"),
+        *([keras.layers.Dropout(dense_dropout)] if dense_dropout else []),
     )
     return keras.Sequential([sequence_input(inputs), *parts, class_output(inputs)], name="conv1d_glove")
 

@@ -7,7 +7,7 @@ from raysq.config import Range, check_ranges
 from raysq.errors import UsageError
 from raysq.problems.class_weights import check_class_weight
 from raysq.problems.setting_types import Count, OptionalCount
-from raysq.problems.splits import split_amount
+from raysq.problems.splits import check_sample_seed, split_amount
 
 START, UNKNOWN, OFFSET = 1, 2, 3  # as in keras.datasets.imdb; 0 is always padding
 
@@ -43,6 +43,7 @@ class TextClassificationSettings:
             equal texts or groups stay together, "stratified" by the same checksum within each class, or the "first" or
             "last" rows.
         train_samples: number of documents to train on; None for all.
+        sample_seed: seed with which these documents are drawn from those that train; None for the first.
         loss: "crossentropy", or "mse" (squared error of the probabilities) for an exercise.
         class_weight: weights of the training documents in the loss by class, such as "no=1,yes=5", or "balanced" for
             the inverse of each class's share. A class that is not named weighs 1, and with None all do.
@@ -68,12 +69,14 @@ class TextClassificationSettings:
     val: str = "0.2"
     val_selection: Literal["hash", "stratified", "first", "last"] = "hash"
     train_samples: OptionalCount = None
+    sample_seed: Annotated[int | None, Range(least=0, most=2**32 - 1)] = None
     loss: Literal["crossentropy", "mse"] = "crossentropy"
     class_weight: str | None = None
 
     def __post_init__(self) -> None:
         check_ranges(self)
         check_class_weight(self.class_weight)
+        check_sample_seed(self.sample_seed, self.train_samples)
         if self.max_features <= self.first:
             raise UsageError(f"setting max_features must be at least {self.first + 1}, received {self.max_features}")
         if self.hashing == 1:

@@ -95,6 +95,14 @@ class WordVectors(Problem[WordVectorsSettings, WordVectorsMetadata]):
         source = Blocks if self.settings.examples == "blocks" else ContextWindows
         return {name: source(streams, name) for name in SPLITS}
 
+    @property
+    def loss_settings(self) -> tuple[str, ...]:
+        """Settings of the pairs that are counted, and of the words and negative samples among which one is told."""
+        words = ("architecture", "examples", "min_count", "max_features", "subsample", "val")
+        if self.settings.examples == "blocks":
+            return (*words, "window", "shrink", "negatives", "power")
+        return words if self.settings.architecture == "cbow" else (*words, "window")
+
     def input_spec(self, dataset: Dataset) -> InputSpec:
         """Return the input spec for model builders.
 

@@ -23,6 +23,7 @@ def input_spec(shape=(28, 28, 1), target="label", outputs=10):
     extra = {
         "classes": [str(number) for number in range(outputs)],
         "target": target,
+        "loss": "mse" if target == "image" else "crossentropy",
         "priors": (np.arange(1, outputs + 1) / np.arange(1, outputs + 1).sum()).tolist(),
         "mean": lambda: np.linspace(0, 1, int(np.prod(shape)), dtype=np.float32).reshape(shape),
     }
@@ -37,6 +38,8 @@ def test_sizes_are_those_of_the_tutorials():
     assert models.cnn(input_spec((32, 32, 3))).count_params() == conv + (14 * 14 * 10 + 1) * 512 + 513 * 10
     own = models.autoencoder(input_spec(target="image"))
     assert own.count_params() == 785 * 144 + 145 * 784 and own.output_shape == (None, 28, 28, 1)
+    listing = models.autoencoder(input_spec(target="image"), activation="linear", output_activation="linear")
+    assert [listing.get_layer(name).activation.__name__ for name in ("code", "pixels")] == ["linear", "linear"]
     layer_types = [type(layer).__name__ for layer in models.cnn(input_spec()).layers]
     assert layer_types == ["InputLayer", "Conv2D", "Conv2D", "MaxPooling2D", "Flatten", "Dense", "Dense"]
 

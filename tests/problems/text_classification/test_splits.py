@@ -61,6 +61,15 @@ def test_the_split_does_not_depend_on_the_order_of_rows(tmp_path):
         assert sorted(made[row].raw for row in a) == sorted(turned[row].raw for row in b)
 
 
+def test_samples_may_be_drawn_with_a_seed(corpus):
+    drawn = [split_rows(corpus, "40", "first", 20, sample_seed=seed) for seed in (0, 0, 1)]
+    assert drawn[0].train.tolist() == drawn[1].train.tolist() != drawn[2].train.tolist()
+    for split in drawn:
+        assert len(set(split.train)) == 20 and min(split.train) >= 80 and split.val.tolist() == list(range(40, 80))
+    with pytest.raises(UsageError, match="sample_seed=3 draws train_samples examples: set train_samples too"):
+        TextClassificationSettings(sample_seed=3)
+
+
 def test_what_does_not_fit_is_an_error(corpus, tmp_path):
     for val in ("160", "161", "0.999"):
         with pytest.raises(DataError, match=f"val={val} leaves no document to train on.* has 160 documents"):

@@ -13,7 +13,7 @@ import pytest
 from problems.word_vectors.written import texts, write
 
 import raysq
-from raysq import problems
+from raysq import problems, tasks
 from raysq.cli import main
 from raysq.data import sources
 from raysq.data.pipeline import build
@@ -171,10 +171,24 @@ def test_the_baseline_of_blocks_is_the_best_score_of_a_word_alone(tmp_path):
     np.testing.assert_allclose(scores, np.log(share[1:] / (5 * drawn[1:])), rtol=1e-5)
 
 
-def test_training_on_nothing_says_what_comes_first(tmp_path, monkeypatch):
-    monkeypatch.setenv("RAYSQ_HOME", str(tmp_path))
-    with pytest.raises(UsageError, match="task 'cbow' is for data of your own, .*`raysq prepare cbow --source PATH`"):
-        raysq.train("cbow")
+def test_a_search_does_not_rank_by_a_loss_that_it_changes(tmp_path):
+    dataset = write(tmp_path / "made", texts())
+    with pytest.raises(UsageError, match="window, negatives change the loss itself, so that val_loss does not rank"):
+        raysq.tune("cbow", data=dataset, search={"window": [2, 5], "dimension": [4, 8], "negatives": [5, 10]})
+    for task, settings, refused in (
+        ("cbow", {"examples": "windows"}, False),  # a word is told from the same words, whatever the window
+        ("skipgram", {"examples": "windows"}, True),
+        ("cbow", {"examples": "blocks"}, True),
+    ):
+        problem = PROBLEM.from_dataset(dataset, {"architecture": task, **settings})
+        assert ("window" in problem.loss_settings) == refused
+    names = [tasks.get(task) for task in ("cbow", "skipgram")]
+    assert not {*problem.loss_settings} & {name for task in names for name in task.search}
+
+
+@pytest.mark.parametrize("name", ["cbow", "skipgram"])
+def test_without_a_source_the_tasks_learn_the_words_of_alice(name):
+    assert tasks.get(name).source == tasks.get("alice").source
 
 
 def test_models_refuse_the_other_form(tmp_path):
