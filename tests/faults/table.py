@@ -7,6 +7,7 @@ import json
 import statistics
 import sys
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
@@ -44,7 +45,19 @@ def table() -> str:
         noticed = [seconds for fault in faults for seconds in fault["noticed"]]
         times = f"{statistics.median(noticed):.1f}, {max(noticed):.1f}" if noticed else ""
         lines.append(f"| {title} | {len(faults)} | {good} | {times} |")
+    lines += exceptions(results["faults"])
     return "\n".join(lines) + "\n"
+
+
+def exceptions(found: dict[str, dict[str, dict[str, Any]]]) -> list[str]:
+    """A line about each fault that did not end as promised."""
+    bad = [
+        f"- {KINDS[kind].title}, fault {number} (at step {fault['steps'][-1]:,}): {'; '.join(fault['problems'])}"
+        for kind, faults in sorted(found.items())
+        for number, fault in faults.items()
+        if fault["problems"]
+    ]
+    return ["", "Not as promised:", "", *bad] if bad else []
 
 
 def page() -> str:

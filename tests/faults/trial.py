@@ -221,7 +221,7 @@ class Trial:
         deadline = time.monotonic() + seconds
         while (pids := self.marked()) and time.monotonic() < deadline:
             time.sleep(0.5)
-        found = [f"process {_command(pid)[:40]!r}" for pid in pids]
+        found = [f"process {_command(pid).strip(chr(0))[:40]!r}" for pid in pids]
         for pid in pids:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
