@@ -119,7 +119,11 @@ def prepare(data: Data, folder: Path) -> Path:
     """Prepare a data set, which takes a moment where it is there, and return its directory."""
     import raysq
 
-    return raysq.prepare(data.task, source=str(folder / data.source), settings=data.settings, quiet=True).directory
+    settings = {
+        name: str(folder / value.removeprefix("DATA/")) if str(value).startswith("DATA/") else value
+        for name, value in data.settings.items()
+    }
+    return raysq.prepare(data.task, source=str(folder / data.source), settings=settings, quiet=True).directory
 
 
 def command(row: Row) -> str:

@@ -6,6 +6,9 @@ from published_rows.row import Data, Row
 
 IMDB = Data("imdb", "imdb/imdb.npz")
 MNIST = Data("mnist", "mnist/mnist.npz")
+_GLOVE = {"vectors": "DATA/glove/glove.6B.100d.first100k.txt.gz"}
+REVIEWS = Data("imdb", "imdb/aclImdb_v1.tar.gz", _GLOVE)
+NEWSGROUPS = Data("newsgroups", "newsgroups20/news20.tar.gz", _GLOVE)
 BEIJING = Data("beijing", "beijing_pm25/PRSA_data_2010.1.1-2014.12.31.csv")
 
 # The IMDB notebook of the book (Keras 2.1.5): the first 10,000 reviews of the file validate.
@@ -46,6 +49,18 @@ FORECASTS = {
     "conv1d": {},
     "conv1d_gru": {},
 }
+
+
+# What the chapters suggest to try next, beside the model itself; one row each.
+NEXT = {
+    "gru, 64 units": ("gru", {"units": 64}),
+    "gru, 2 dense layers above": ("gru", {"dense_layers": 2}),
+    "rnn, both directions": ("rnn", {"bidirectional": True}),
+    "conv1d, dilation 2": ("conv1d", {"dilation": 2}),
+    "conv1d, means": ("conv1d", {"pooling": "average"}),
+}
+FEW = {"maxlen": 100, "val": "10000", "batch_size": 32}
+SAMPLES = (200, 400, 800, 1600, 3200)
 
 
 def both(row: Row, preset: str) -> list[Row]:
@@ -101,4 +116,40 @@ def recurrent_rows() -> list[Row]:
     return rows
 
 
-ROWS = [*dense_rows(), *digit_rows(), *forecast_rows(), *recurrent_rows()]
+def next_rows() -> list[Row]:
+    rows = [
+        Row("presets_next", f"beijing, {what}", "keras3", BEIJING, model, "val_mae", settings=settings)
+        for what, (model, settings) in NEXT.items()
+    ]
+    for count in SAMPLES:
+        row = Row("presets_next", f"imdb, glove, {count} reviews", "keras3", REVIEWS, "glove", "val_accuracy")
+        rows.append(replace(row, settings={**FEW, "train_samples": count}))
+    for number in (1, 2):
+        settings = {**FEW, "train_samples": 200, "sample_seed": number}
+        row = Row(
+            "presets_next", f"imdb, glove, 200 reviews, draw {number}", "keras3", REVIEWS, "glove", "val_accuracy"
+        )
+        rows.append(replace(row, settings=settings, seeds=(0,)))
+    return rows
+
+
+def newsgroup_rows() -> list[Row]:
+    row = Row("presets_newsgroups", "GloVe", "keras3", NEWSGROUPS, "conv1d_glove", "val_accuracy", 0.95, "best")
+    row = replace(row, settings={"epochs": 2})
+    dropout, tuned = {"epochs": 10, "dense_dropout": 0.3}, {"epochs": 10, "embedding_trainable": True}
+    return [
+        replace(row, variant="keras1", preset="keras1"),
+        row,
+        *(
+            replace(row, what=what, settings=settings, published=None)
+            for what, settings in (
+                ("GloVe, 10 epochs", {"epochs": 10}),
+                ("dropout 0.3, 10 epochs", dropout),
+                ("fine-tuned, 10 epochs", tuned),
+                ("both, 10 epochs", dropout | tuned),
+            )
+        ),
+    ]
+
+
+ROWS = [*dense_rows(), *digit_rows(), *forecast_rows(), *recurrent_rows(), *next_rows(), *newsgroup_rows()]

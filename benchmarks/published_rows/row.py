@@ -14,7 +14,7 @@ class Data:
     Attributes:
         task: task that prepares it.
         source: path of the file or folder, relative to the folder of data.
-        settings: settings of `raysq prepare`.
+        settings: settings of `raysq prepare`. "DATA/" at the beginning of a value stands for the folder of data.
     """
 
     task: str
