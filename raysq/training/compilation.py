@@ -19,10 +19,13 @@ class OutputLoss:
     Attributes:
         function: function `(y, prediction)` that returns unreduced losses of shape `(batch, ...)`.
         weight: factor of the loss in the sum over all outputs; None for 1.
+        masked: whether some values do not count, by the mask of the predictions or of the losses. The loss of a batch
+            is then the mean over the others, as in Keras.
     """
 
     function: Callable[[Any, Any], Any]
     weight: float | None = None
+    masked: bool = False
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,7 @@ class Compilation:
         penalized: whether the loss in an epoch's record includes penalties, such as of `add_loss`, as Keras's does.
         whole_batches: whether loss or metrics are the user's and may relate the rows of a batch to each other. They
             then receive batches without padding rows and without weights.
+        masked: whether predictions of a user's model carry masks, which then apply to metrics.
     """
 
     optimizer: keras.Optimizer
@@ -49,11 +53,17 @@ class Compilation:
     own_optimizer: bool = False
     penalized: bool = False
     whole_batches: bool = False
+    masked: bool = False
 
     @property
     def ignored_settings(self) -> tuple[str, ...]:
         """Names of training settings that the model's own optimizer decides."""
         return OPTIMIZER_SETTINGS if self.own_optimizer else ()
+
+    @property
+    def masked_losses(self) -> tuple[str, ...]:
+        """Outputs whose loss leaves out masked values."""
+        return tuple(output for output, loss in (self.losses or {}).items() if loss.masked)
 
     @property
     def loss_names(self) -> dict[str, str]:

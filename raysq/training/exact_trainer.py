@@ -7,7 +7,7 @@ Every worker then updates variables of its own with the same sum, as a single pr
 
 import os
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 import keras
@@ -20,6 +20,8 @@ from raysq.training.batch_feed import Batch, BatchFeed
 from raysq.training.compilation import take_results
 from raysq.training.exact_exchange import GatherGroup, TreeSum, isolated
 from raysq.training.exact_sums import block
+from raysq.training.metric_updates import metric_updates
+from raysq.training.model_functions import Forward
 from raysq.training.packing import Packing, Vectors
 from raysq.training.replica_batches import ReplicaInfo, check_not_empty
 from raysq.training.settings import TrainSettings
@@ -70,8 +72,13 @@ class ExactTrainer(Trainer):
         parallel = tf.config.threading.get_inter_op_parallelism_threads() or os.cpu_count() or 1
         self._packings: dict[str, Packing] = {}
         self._tree_sums: dict[str, TreeSum] = {}
-        for mode, others in (("train", [loss, *trained]), ("eval", [])):
-            packing = self._packings[mode] = Packing([*others, *self._metric_variables(mode)])
+        summed = {
+            "train": [loss, *trained, *self._metric_variables("train")],
+            "eval": self._metric_variables("eval"),
+            "counts": [loss, *[loss for _ in self.compilation.masked_losses]],
+        }
+        for mode, values in summed.items():
+            packing = self._packings[mode] = Packing(values)
             self._tree_sums[mode] = TreeSum(settings.exact, self._group, packing, parallel)
         self._initial = {mode: [tf.constant(v.numpy()) for v in self._metric_variables(mode)] for mode in self.metrics}
         owned = len(block(settings.exact, self._group.workers, self._group.rank))
@@ -100,16 +107,20 @@ class ExactTrainer(Trainer):
 
     def _train_steps(self, feed: BatchFeed, batch: Tensor, weights: Tensor, totals: Tensor, seeds: Tensor) -> Tensor:
         replica = isolated(lambda *args: self._train_replica(feed, *args))
+        count = isolated(lambda *args: self._count_replica(feed, *args))
         loss = tf.constant(0.0)
         for step in tf.range(tf.shape(weights)[0]):
             arguments = (tf.nest.map_structure(lambda part, at=step: part[at], batch), weights[step], totals[step])
-            loss += self._exact_step(replica, *arguments, seeds[step])
+            loss += self._exact_step(replica, count, *arguments, seeds[step])
         return loss / tf.maximum(tf.reduce_sum(totals), 1e-9)
 
-    def _exact_step(self, replica: Any, batch: Tensor, weights: Tensor, total: Tensor, seeds: Tensor) -> Tensor:
+    def _exact_step(
+        self, replica: Any, count: Any, batch: Tensor, weights: Tensor, total: Tensor, seeds: Tensor
+    ) -> Tensor:
         """Make one step and return the sum of the losses."""
+        factors = self._all_factors(lambda number: count(*self._rows(number, batch, weights), seeds[number]))
         vectors = self._tree_sums["train"](
-            lambda number: replica(*self._rows(number, batch, weights), total, seeds[number])
+            lambda number: replica(*self._rows(number, batch, weights), total, seeds[number], factors)
         )
         loss, *tensors = self._packings["train"].unpack(vectors)
         trainable, moving = len(self.model.trainable_variables), len(self.model_functions.moving_variables())
@@ -119,19 +130,35 @@ class ExactTrainer(Trainer):
             variable.assign_add(value)
         return loss
 
-    def _train_replica(self, feed: BatchFeed, batch: Tensor, weights: Tensor, total: Tensor, seeds: Tensor) -> Vectors:
+    def _train_replica(
+        self, feed: BatchFeed, batch: Tensor, weights: Tensor, total: Tensor, seeds: Tensor, factors: dict[str, Tensor]
+    ) -> Vectors:
         """Return loss, gradients, moving statistics and changes of the metrics of one canonical replica."""
         gathered = feed.gather(batch)
-        losses, prediction, gradients, moving = self.gradients(gathered, weights, total, seeds)
-        changes = self._metric_changes("train", gathered, prediction, losses, weights)
-        return self._packings["train"].pack([tf.reduce_sum(losses["loss"] * weights), *gradients, *moving, *changes])
+        forward, gradients, moving = self.gradients(gathered, weights, total, seeds, factors)
+        changes = self._metric_changes("train", gathered, forward, weights)
+        loss = tf.reduce_sum(forward.losses["loss"] * weights)
+        return self._packings["train"].pack([loss, *gradients, *moving, *changes])
 
-    def _metric_changes(
-        self, mode: str, batch: Batch, prediction: Tensor, losses: dict[str, Tensor], weights: Tensor
-    ) -> list[Tensor]:
+    def _count_replica(
+        self, feed: BatchFeed, batch: Tensor, weights: Tensor, seeds: Tensor | None = None
+    ) -> tuple[Tensor, ...]:
+        """Return the counts of one canonical replica; see `ModelFunctions.counts`."""
+        return self._packings["counts"].pack(self._counts(feed.gather(batch), weights, seeds))
+
+    def _all_factors(self, leaf: Callable[[int], Vectors]) -> dict[str, Tensor]:
+        """Return the factors of masked losses, from the counts of this worker's canonical replicas."""
+        masked = self.compilation.masked_losses
+        if not masked:
+            return {}
+        examples, *counts = self._packings["counts"].unpack(self._tree_sums["counts"](leaf))
+        return {output: tf.math.divide_no_nan(examples, n) for output, n in zip(masked, counts, strict=True)}
+
+    def _metric_changes(self, mode: str, batch: Batch, forward: Forward, weights: Tensor) -> list[Tensor]:
         """Return what a batch adds to the variables of the metrics."""
         changes: list[Tensor] = []
-        for metric, arguments in self._metric_arguments(mode, batch, prediction, losses, weights):
+        updates = metric_updates(self.metrics[mode], self.compilation, batch, forward, weights)
+        for metric, arguments in updates:
             before = self._initial[mode][len(changes) : len(changes) + len(metric.variables)]
             after = metric.stateless_update_state(before, *arguments)
             changes += [new - old for new, old in zip(after, before, strict=True)]
@@ -153,19 +180,22 @@ class ExactTrainer(Trainer):
 
     def _eval_steps(self, feed: BatchFeed, batch: Tensor, weights: Tensor) -> None:
         replica = isolated(lambda *args: self._eval_replica(feed, *args))
+        count = isolated(lambda *args: self._count_replica(feed, *args))
         for step in tf.range(tf.shape(weights)[0]):
             rows = tf.nest.map_structure(lambda part, at=step: part[at], batch)
-            for number, vectors in enumerate(self._evaluated):
-                for vector, value in zip(vectors, replica(*self._rows(number, rows, weights[step])), strict=True):
+            parts = [self._rows(number, rows, weights[step]) for number in range(len(self._evaluated))]
+            factors = self._all_factors(lambda number, parts=parts: count(*parts[number]))  # type: ignore[misc]
+            for part, vectors in zip(parts, self._evaluated, strict=True):
+                for vector, value in zip(vectors, replica(*part, factors), strict=True):
                     vector.assign_add(value)
 
-    def _eval_replica(self, feed: BatchFeed, batch: Tensor, weights: Tensor) -> Vectors:
+    def _eval_replica(self, feed: BatchFeed, batch: Tensor, weights: Tensor, factors: dict[str, Tensor]) -> Vectors:
         gathered = feed.gather(batch)
         # Keras's recurrent layers draw dropout masks in evaluation too, without using them. Their generators would then
         # differ between workers.
         with keras.StatelessScope():
-            losses, prediction = self._predictions(gathered)
-        return self._packings["eval"].pack(self._metric_changes("eval", gathered, prediction, losses, weights))
+            forward = self._predictions(gathered, factors)
+        return self._packings["eval"].pack(self._metric_changes("eval", gathered, forward, weights))
 
     def _assign_evaluated(self) -> None:
         """Assign the sums over all canonical replicas to the metrics."""

@@ -1,19 +1,35 @@
 """Loss, gradients and predictions of a model as functions of a batch, which the trainer compiles."""
 
 import math
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import keras
 import tensorflow as tf
 
 from raysq.problems.model_outputs import match_outputs
 from raysq.training.batch_feed import Batch
+from raysq.training.batch_losses import batch_loss, call_with_penalties
 from raysq.training.compilation import Compilation
+from raysq.training.masks import masked_values, masks_of
 from raysq.training.observed import per_example
 from raysq.training.outputs import pick
-from raysq.training.own_compilation import batch_loss, call_with_penalties
 
 Tensor = Any  # TensorFlow has no types
+
+
+class Forward(NamedTuple):
+    """Result of a forward pass over one replica's part of a batch.
+
+    Attributes:
+        losses: losses of each example by name of their metric.
+        prediction: predictions in the structure of the targets.
+        masks: masks of the predictions by output, where a user's model gives them one.
+    """
+
+    losses: dict[str, Tensor]
+    prediction: Any
+    masks: dict[str, Tensor]
 
 
 class ModelFunctions:
@@ -50,8 +66,8 @@ class ModelFunctions:
         return sum(math.prod(v.shape) * tf.as_dtype(v.dtype).size for v in variables)
 
     def gradients(
-        self, batch: Batch, weights: Tensor, total: Tensor, seeds: Tensor
-    ) -> tuple[dict[str, Tensor], Tensor, list[Tensor], list[Tensor]]:
+        self, batch: Batch, weights: Tensor, total: Tensor, seeds: Tensor, factors: Mapping[str, Tensor]
+    ) -> tuple[Forward, list[Tensor], list[Tensor]]:
         """Return losses, predictions and gradients of one replica's part of a batch.
 
         Args:
@@ -59,20 +75,17 @@ class ModelFunctions:
             weights: how much each example counts, 0 for padding, of shape (batch,).
             total: sum of `weights` over all replicas.
             seeds: seed of each random generator.
+            factors: number of examples by that of counted values, over all replicas, of each output with a masked loss.
 
         Returns:
-            The losses of each example by name of their metric, the predictions in the structure of the targets, the
-            gradients of the trainable variables, and the new values of `moving_variables`.
+            Losses and predictions, the gradients of the trainable variables, and the new values of `moving_variables`.
         """
-        trainable = [tf.convert_to_tensor(v.value) for v in self.model.trainable_variables]
-        others = [tf.convert_to_tensor(v.value) for v in self.model.non_trainable_variables]
-        for number, generator in enumerate(self._generators):
-            others[generator] = tf.cast(seeds[number], others[generator].dtype)
+        trainable, others = self._values(seeds)
         with tf.GradientTape() as tape:
             tape.watch(trainable)
             prediction, others, penalties, loss = self._stateless(trainable, others, batch)
             if loss is None:
-                losses = self._losses(batch, prediction)
+                losses = self._losses(batch, prediction, factors)
                 loss = tf.reduce_sum(losses["loss"] * weights) / total
                 if penalties:
                     penalty = _sum_penalties(penalties)
@@ -82,24 +95,58 @@ class ModelFunctions:
                         losses["loss"] += penalty
             else:
                 losses = {"loss": tf.fill(tf.shape(weights), loss)}
+                if self.replicas > 1:  # the mean of the parts; see `raysq.training.batch_losses`
+                    loss /= self.replicas
             loss = self.compilation.optimizer.scale_loss(loss)
         gradients = tape.gradient(loss, trainable, unconnected_gradients=tf.UnconnectedGradients.ZERO)
         gradients = [tf.convert_to_tensor(gradient) for gradient in gradients]
         generators = set(self._generators)
         moving = [value for number, value in enumerate(others) if number not in generators and value.dtype.is_floating]
-        return losses, prediction, gradients, moving
+        return Forward(losses, prediction, self._masks(prediction)), gradients, moving
 
-    def predictions(self, batch: Batch) -> tuple[dict[str, Tensor], Tensor]:
-        """Return the losses of each example and the predictions, without dropout; see `gradients`."""
+    def counts(self, batch: Batch, weights: Tensor, seeds: Tensor | None = None) -> list[Tensor]:
+        """Return the number of examples and, for each output with a masked loss, of values that count.
+
+        A graph computes no more of the model than its masks.
+
+        Args:
+            batch, weights: see `gradients`.
+            seeds: seed of each random generator in training, None in evaluation.
+        """
+        if seeds is None:
+            prediction = match_outputs(call_with_penalties(self.model, batch.x)[0], batch.y, self.model)
+        else:
+            prediction = self._stateless(*self._values(seeds), batch)[0]
+        counts = [tf.reduce_sum(weights)]
+        for output in self.compilation.masked_losses:
+            function = self.compilation.losses[output].function  # type: ignore[index]
+            _, counted = masked_values(function, batch.output(output).y, pick(prediction, output))
+            counts.append(tf.reduce_sum(counted * weights[:, None]))
+        return counts
+
+    def predictions(self, batch: Batch, factors: Mapping[str, Tensor]) -> Forward:
+        """Return losses and predictions without dropout; see `gradients`."""
         raw, penalties = self._call(batch.x)
         prediction = match_outputs(raw, batch.y, self.model)
         if self.compilation.losses is None:
             loss = tf.cast(batch_loss(self.model, batch, raw, training=False), tf.float32)
-            return {"loss": tf.fill(tf.shape(tf.nest.flatten(raw)[0])[:1], loss)}, prediction
-        losses = self._losses(batch, prediction)
+            losses = {"loss": tf.fill(tf.shape(tf.nest.flatten(raw)[0])[:1], loss)}
+            return Forward(losses, prediction, self._masks(prediction))
+        losses = self._losses(batch, prediction, factors)
         if penalties:
             losses["loss"] += _sum_penalties(penalties)
-        return losses, prediction
+        return Forward(losses, prediction, self._masks(prediction))
+
+    def _masks(self, prediction: Any) -> dict[str, Tensor]:
+        return masks_of(prediction) if self.compilation.masked else {}
+
+    def _values(self, seeds: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+        """Return the values of trainable and of other variables, with seeded random generators."""
+        trainable = [tf.convert_to_tensor(v.value) for v in self.model.trainable_variables]
+        others = [tf.convert_to_tensor(v.value) for v in self.model.non_trainable_variables]
+        for number, generator in enumerate(self._generators):
+            others[generator] = tf.cast(seeds[number], others[generator].dtype)
+        return trainable, others
 
     def _call(self, x: Any) -> tuple[Any, list[Tensor]]:
         """Return the predictions without dropout, and the penalties that count in an epoch's record."""
@@ -128,7 +175,7 @@ class ModelFunctions:
         prediction = match_outputs(raw, batch.y, model)
         return prediction, [scope.get_current_value(v) for v in model.non_trainable_variables], penalties, loss
 
-    def _losses(self, batch: Batch, prediction: Tensor) -> dict[str, Tensor]:
+    def _losses(self, batch: Batch, prediction: Tensor, masked: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Return the losses of each example, of shape (batch,), by name of their metric.
 
         They are unreduced, so that padding can have weight 0. "loss" is the sum over outputs.
@@ -137,8 +184,12 @@ class ModelFunctions:
         losses: dict[str, Tensor] = {}
         terms = []
         for output, loss in self.compilation.losses.items():
-            of_output = batch.output(output)
-            values = per_example(loss.function, of_output.y, pick(prediction, output), of_output.observed)
+            of_output, predicted = batch.output(output), pick(prediction, output)
+            if loss.masked:
+                values, counted = masked_values(loss.function, of_output.y, predicted)
+                values = tf.reduce_sum(values * counted, 1) * masked[output]
+            else:
+                values = per_example(loss.function, of_output.y, predicted, of_output.observed)
             factors = batch.loss_weight(output)  # AutoGraph has no assignments in expressions
             if factors is not None:
                 values *= factors

@@ -1,6 +1,5 @@
-"""Loss of one output of a user's compiled model, as a function of each example."""
+"""Loss of one output of a user's model, as a function of each example."""
 
-from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -8,22 +7,22 @@ from keras import ops
 
 from raysq.errors import UsageError
 from raysq.training import observed
+from raysq.training.compilation import OutputLoss
+from raysq.training.masks import mask_of
 from raysq.training.user_code import user_errors
 
 _MEANS = ("sum_over_batch_size", "mean", "mean_with_sample_weight")
 
 
-def own_loss(
-    given: Any, name: str, y: Any, prediction: Any, *, mask: bool, weighted: bool
-) -> Callable[[Any, Any], Any]:
-    """Return the user's loss of an output as a function that returns unreduced values, as `keras.losses.Loss` does.
+def own_loss(given: Any, name: str, y: Any, prediction: Any, *, unobserved: bool, weighted: bool) -> OutputLoss:
+    """Return the user's loss of an output; its function returns unreduced values, as `keras.losses.Loss` does.
 
     Args:
         given: loss, function or name.
         name: name of the model, for messages.
         y: targets of some examples.
         prediction: predictions for them.
-        mask: whether some values of the output were not observed.
+        unobserved: whether some values of the output were not observed.
         weighted: whether examples have weights.
 
     Raises:
@@ -41,11 +40,6 @@ def own_loss(
             f"model {name!r}: its loss {loss.name} has reduction='mean_with_sample_weight', and the examples have "
             f"weights, with which raysq takes the sum over the number of examples: leave reduction out"
         )
-    if getattr(prediction, "_keras_mask", None) is not None:
-        raise UsageError(
-            f"model {name!r}: its predictions carry the mask of its inputs (mask_zero or Masking), and raysq takes the "
-            f"mean over all steps: end it with a layer that drops the mask, and leave steps out in a loss of your own"
-        )
     title = getattr(loss, "__name__", None) or type(loss).__name__
     validate_shapes(loss, title, name, y, prediction, "loss")
 
@@ -61,7 +55,13 @@ def own_loss(
             f"model {name!r}: its loss {title} gives values of shape {tuple(values.shape)} for {y.shape[0]} examples, "
             f"and must give one for each: take the mean over axis -1 only"
         )
-    if mask:
+    masked = _is_masked(values, title, name, prediction)
+    if masked and unobserved:
+        raise UsageError(
+            f"model {name!r}: its loss {title} leaves out masked values, and raysq cannot combine these with targets "
+            f"that were not observed, as some of these data: prepare rows that have all targets"
+        )
+    if unobserved:
         with user_errors(name, f"fails in its loss {title} of one output", everything=True):
             apart = observed.per_example(per_example, y, prediction, ops.ones_like(y))
         if not close(apart, observed.per_example(per_example, y, prediction, None)):
@@ -69,7 +69,27 @@ def own_loss(
                 f"model {name!r}: its loss {title} is no mean over outputs, of which some were not observed in these "
                 f"data: use one that is, or train on one output"
             )
-    return per_example
+    return OutputLoss(per_example, masked=masked)
+
+
+def _is_masked(values: Any, title: str, name: str, prediction: Any) -> bool:
+    """Return whether a mask applies to the values of a loss.
+
+    Raises:
+        UsageError: it has another shape than the values.
+    """
+    masks = [mask for mask in (mask_of(prediction), mask_of(values)) if mask is not None]
+    for mask in masks:
+        if _squeezed(mask.shape) != _squeezed(values.shape):
+            raise UsageError(
+                f"model {name!r}: its loss {title} gives values of shape {tuple(values.shape)} for predictions with a "
+                f"mask of shape {tuple(mask.shape)}: it must give one for each step, a mean over axis -1"
+            )
+    return bool(masks)
+
+
+def _squeezed(shape: Any) -> tuple[int, ...]:
+    return tuple(shape[:-1] if len(shape) > 1 and shape[-1] == 1 else shape)
 
 
 def _same_rank(y: Any, prediction: Any) -> tuple[Any, Any]:

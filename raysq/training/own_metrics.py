@@ -8,7 +8,9 @@ from keras import ops
 
 from raysq.errors import UsageError
 from raysq.problems.specs import OutputMetric
-from raysq.training.compilation import Compilation
+from raysq.training.batch_feed import Batch
+from raysq.training.compilation import Compilation, make_metrics
+from raysq.training.masks import masks_of, metric_weights, with_mask
 from raysq.training.outputs import CompileArguments, pick
 from raysq.training.own_losses import close, resolve_name, validate_shapes
 from raysq.training.user_code import user_errors
@@ -145,6 +147,60 @@ def _validate_sums(metric: keras.Metric, title: str, name: str, y: Any, predicti
                 f"model {name!r}: its metric {title} is not exact for {parts}, for {reason}: leave it out, or write "
                 f"one that is a weighted mean over examples"
             )
+
+
+def validate_masks(
+    compilation: Compilation, name: str, batch: Batch, prediction: Any, parts: str, *, weighted: bool
+) -> None:
+    """Refuse what raysq cannot weigh as Keras does where predictions carry masks.
+
+    Keras leaves out masked values in metrics that are functions, and in no others of its own.
+
+    Args:
+        compilation: losses and metrics.
+        name: name of the model, for messages.
+        batch: some examples.
+        prediction: predictions for them, in the structure of the data.
+        parts: see `validate_metrics`.
+        weighted: whether examples have weights.
+
+    Raises:
+        UsageError: some targets were not observed, or a metric reads the mask itself, or it needs weights, too.
+    """
+    masks = masks_of(prediction)
+    where = f"model {name!r}: its predictions carry the mask of its inputs (mask_zero or Masking), and"
+    for of_mask in masks:
+        if parts.startswith("data") and (not of_mask or batch.output(of_mask).observed is not None):
+            raise UsageError(
+                f"{where} some targets were not observed, which raysq cannot combine: prepare rows that have all "
+                f"targets, or end the model with a layer that drops the mask"
+            )
+    for key, metric in make_metrics(compilation).items() if masks else ():
+        given = compilation.metrics.get(key)
+        output: int | str = given.output if isinstance(given, OutputMetric) else ""
+        if given is None or (isinstance(output, str) and output not in masks):
+            continue
+        is_mean = isinstance(metric, keras.metrics.MeanMetricWrapper)
+        if not isinstance(output, str) or (weighted and key in compilation.weighted_metrics and not is_mean):
+            raise UsageError(f"{where} the metric {key!r} has no place for one: leave it out, or use a function")
+        _validate_mask(metric, key, where, pick(batch.y, output), pick(prediction, output), masks[output], name)
+
+
+def _validate_mask(metric: keras.Metric, key: str, where: str, y: Any, values: Any, mask: Any, name: str) -> None:
+    """Refuse a metric that Keras would compute otherwise from predictions with a mask."""
+    # A mask that leaves out something, which that of some examples may not.
+    mask = tf.reshape(tf.range(tf.size(mask)) % 2 == 0, tf.shape(mask))
+    is_mean = isinstance(metric, keras.metrics.MeanMetricWrapper)
+    weights = {"sample_weight": metric_weights(mask, tf.ones(mask.shape[:1]))} if is_mean else {}
+    with user_errors(name, f"fails in its metric {key}", everything=True):
+        metric.stateless_update_state(_fresh(metric), y, tf.identity(values))  # may create its variables
+        by_keras = metric.stateless_update_state(_fresh(metric), y, with_mask(values, mask))
+        by_raysq = metric.stateless_update_state(_fresh(metric), y, tf.identity(values), **weights)
+    if not all(map(close, _results(metric, by_keras), _results(metric, by_raysq))):
+        raise UsageError(
+            f"{where} its metric {key!r} reads the mask itself, which raysq does not give to it: write it as a "
+            f"function of y and predictions, to which Keras applies the mask"
+        )
 
 
 def _fresh(metric: keras.Metric) -> list[Any]:

@@ -1,5 +1,8 @@
 """Sums of tensors over all replicas, in one collective for each dtype."""
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import keras
@@ -63,6 +66,29 @@ def leave_sums_to_trainer(optimizer: keras.Optimizer) -> None:
                 f"Keras {keras.__version__} sums gradients in its own way: pip install 'keras>=3.15,<4'"
             )
         part._all_reduce_sum_gradients = list
+
+
+@contextmanager
+def undivided_losses() -> Iterator[None]:
+    """Let Keras's losses return the means of what they see, which it divides by the number of replicas.
+
+    Raises:
+        TrainingError: this version of Keras divides elsewhere.
+    """
+    if not tf.distribute.has_strategy():
+        yield
+        return
+    module = sys.modules[keras.losses.Loss.__module__]
+    divide = getattr(module, "scale_loss_for_distribution", None)
+    if divide is None:
+        raise TrainingError(
+            f"Keras {keras.__version__} divides losses over workers in its own way: pip install 'keras>=3.15,<4'"
+        )
+    module.scale_loss_for_distribution = lambda value: value  # type: ignore[attr-defined]
+    try:
+        yield
+    finally:
+        module.scale_loss_for_distribution = divide  # type: ignore[attr-defined]
 
 
 def assign_all(strategy: tf.distribute.Strategy, variables: list[Any], values: list[Tensor]) -> None:

@@ -38,8 +38,10 @@ def measure_step_cost(trainer: Trainer, seconds: float, remaining_steps: int) ->
         def step(*arguments: Tensor) -> Tensor:
             rows, row_weights, total, step_seeds = arguments
             replica, rows, row_weights = trainer.local_rows(rows, row_weights)
-            results = trainer.gradients(feed.gather(rows), row_weights, total, step_seeds[replica])
-            return tf.add_n([tf.cast(tf.reduce_sum(gradient), tf.float32) for gradient in results[2]])
+            batch = feed.gather(rows)
+            factors = trainer.loss_factors(batch, row_weights, step_seeds[replica])
+            _, gradients, _ = trainer.gradients(batch, row_weights, total, step_seeds[replica], factors)
+            return tf.add_n([tf.cast(tf.reduce_sum(gradient), tf.float32) for gradient in gradients])
 
         total = tf.constant(0.0)
         for number in tf.range(tf.shape(weights)[0]):

@@ -4,7 +4,7 @@
 APIs are used.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Literal
 
@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from raysq.errors import TrainingError
-from raysq.problems.specs import BatchSource, Objective, OutputMetric
+from raysq.problems.specs import BatchSource, Objective
 from raysq.training.batch_feed import Batch, BatchFeed, input_signature
 from raysq.training.call_log import CallLog
 from raysq.training.compilation import (
@@ -24,9 +24,9 @@ from raysq.training.compilation import (
     read_results,
     take_results,
 )
-from raysq.training.model_functions import ModelFunctions, Tensor
-from raysq.training.observed import for_metric, unobserved_marked
-from raysq.training.outputs import pick
+from raysq.training.metric_updates import metric_updates
+from raysq.training.model_functions import Forward, ModelFunctions, Tensor
+from raysq.training.observed import unobserved_marked
 from raysq.training.own_compilation import compilation_of
 from raysq.training.replica_batches import ReplicaBatches, ReplicaInfo, check_not_empty
 from raysq.training.replica_sums import ReplicaSums, assign_all, copy_from_chief, leave_sums_to_trainer, values_of_chief
@@ -95,8 +95,6 @@ class Trainer:
         self.sums = ReplicaSums(self.replicas, self.local_replicas, on_gpu)
         if self.replicas > 1:
             leave_sums_to_trainer(self.optimizer)
-        metrics = self.compilation.metrics
-        self._outputs = {key: metric.output for key, metric in metrics.items() if isinstance(metric, OutputMetric)}
         self.metrics = {mode: make_metrics(self.compilation) for mode in ("train", "eval")}
         self.model_functions = ModelFunctions(model, self.compilation, self._parts)
         generators = self.model_functions.generators
@@ -104,6 +102,7 @@ class Trainer:
         self._functions: dict[tuple[str, str, int], Any] = {}
         self.gradients = tf.function(self.model_functions.gradients, jit_compile=self.xla)
         self._predictions = tf.function(self.model_functions.predictions, jit_compile=self.xla)
+        self._counts = tf.function(self.model_functions.counts, jit_compile=self.xla)
         from_chief = partial(values_of_chief, self.strategy)
         self._broadcast = tf.function(from_chief, input_signature=[tf.TensorSpec((), tf.float32)])
         self._broadcast_array = tf.function(from_chief)  # traced for each shape
@@ -190,12 +189,25 @@ class Trainer:
     def _train_step(self, feed: BatchFeed, batch: Tensor, weights: Tensor, total: Tensor, seeds: Tensor) -> Tensor:
         replica, batch, weights = self.local_rows(batch, weights)
         gathered = feed.gather(batch)
-        losses, prediction, gradients, moving = self.gradients(gathered, weights, total, seeds[replica])
+        factors = self.loss_factors(gathered, weights, seeds[replica])
+        forward, gradients, moving = self.gradients(gathered, weights, total, seeds[replica], factors)
         sums = self.sums([*gradients, *moving])
         gradients, moving = sums[: len(gradients)], sums[len(gradients) :]
         self._update(gradients, moving)
-        self._update_metrics("train", gathered, prediction, losses, weights)
-        return tf.reduce_sum(losses["loss"] * weights)
+        self._update_metrics("train", gathered, forward, weights)
+        return tf.reduce_sum(forward.losses["loss"] * weights)
+
+    def loss_factors(self, batch: Batch, weights: Tensor, seeds: Tensor | None = None) -> dict[str, Tensor]:
+        """Return by output with a masked loss the number of examples by that of counted values, over all replicas.
+
+        Args:
+            batch, weights, seeds: see `ModelFunctions.counts`; of one replica.
+        """
+        masked = self.compilation.masked_losses
+        if not masked:
+            return {}
+        examples, *counts = self.sums(self._counts(batch, weights, seeds))
+        return {output: tf.math.divide_no_nan(examples, n) for output, n in zip(masked, counts, strict=True)}
 
     def _update(self, gradients: list[Tensor], moving: list[Tensor]) -> None:
         """Update the model with sums over all parts of a batch."""
@@ -275,7 +287,8 @@ class Trainer:
         y, observed = gathered.y, gathered.observed
         if isinstance(observed, dict):
             y = {name: unobserved_marked(part, observed.get(name)) for name, part in y.items()}
-        return y, self._predictions(gathered)[1]
+        weights = tf.ones(tf.shape(tf.nest.flatten(y)[0])[:1])
+        return y, self._predictions(gathered, self.loss_factors(gathered, weights)).prediction
 
     def _eval_steps(self, feed: BatchFeed, batch: Tensor, weights: Tensor) -> None:
         for step in tf.range(tf.shape(weights)[0]):
@@ -285,31 +298,12 @@ class Trainer:
     def _eval_step(self, feed: BatchFeed, batch: Tensor, weights: Tensor) -> None:
         _, batch, weights = self.local_rows(batch, weights)
         gathered = feed.gather(batch)
-        losses, prediction = self._predictions(gathered)
-        self._update_metrics("eval", gathered, prediction, losses, weights)
+        forward = self._predictions(gathered, self.loss_factors(gathered, weights))
+        self._update_metrics("eval", gathered, forward, weights)
 
-    def _update_metrics(
-        self, mode: str, batch: Batch, prediction: Tensor, losses: dict[str, Tensor], weights: Tensor
-    ) -> None:
-        for metric, arguments in self._metric_arguments(mode, batch, prediction, losses, weights):
+    def _update_metrics(self, mode: str, batch: Batch, forward: Forward, weights: Tensor) -> None:
+        for metric, arguments in metric_updates(self.metrics[mode], self.compilation, batch, forward, weights):
             metric.update_state(*arguments)
-
-    def _metric_arguments(
-        self, mode: str, batch: Batch, prediction: Tensor, losses: dict[str, Tensor], weights: Tensor
-    ) -> Iterator[tuple[keras.Metric, tuple[Tensor, ...]]]:
-        """Iterate over the metrics and their arguments of a batch; metrics are means over the observed outputs."""
-        for name, metric in self.metrics[mode].items():
-            if name in losses:
-                yield metric, (losses[name], weights)
-                continue
-            output = self._outputs.get(name)
-            key, column = (output, None) if isinstance(output, str) else ("", output)
-            of_output, weighted = batch.output(key), name in self.compilation.weighted_metrics
-            factors = (batch.sample_weight or {}).get("") if weighted else None
-            y, predicted, observed = of_output.y, pick(prediction, key), of_output.observed
-            arguments = for_metric(y, predicted, observed, weights, column, factors)
-            # Whole batches have no padding, which weights would leave out.
-            yield metric, arguments[:2] if self.compilation.whole_batches and factors is None else arguments
 
     def call(self, body: Callable[..., Any], split: str, arguments: tuple[Any, ...]) -> Any:
         """Call the body as a `tf.function`, traced once for any number of steps.

@@ -8,11 +8,15 @@ import json
 import sys
 from contextlib import nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
+from training import fit_models
+from training.fit_models import STEPS, STEPS_OF_IDS
 
-ROWS, STEPS, BATCH, EVAL = 37, 6, 8, 10
+ROWS, BATCH, EVAL = 37, 8, 10
+EVEN = 40  # rows of which all batches divide over two devices
 
 
 class Rows:
@@ -26,7 +30,7 @@ class Rows:
             self.weights = weights
 
     def __len__(self):
-        return ROWS
+        return len(next(iter(self.arrays().values())))
 
     def _named(self):
         for part in ("x", "y"):
@@ -54,7 +58,11 @@ class Rows:
             {key: value[indices] for key, value in nest.items()} if isinstance(nest, dict) else nest[indices]
             for nest in (self.x, self.y)
         )
-        return x, y, None if weights is None else weights[indices]
+        if weights is not None:
+            weights = weights[indices]
+            if not isinstance(y, dict) and y.shape[1:] == (STEPS_OF_IDS,):  # Keras wants one for each step
+                weights = np.repeat(weights[:, None], STEPS_OF_IDS, 1)
+        return x, y, weights
 
 
 @dataclass(frozen=True)
@@ -63,10 +71,12 @@ class Case:
 
     Attributes:
         build: returns the model.
-        data: "table" (4 numbers to 2), "named" (two inputs and outputs by name), "ids" (sequences padded with 0), or
-            "classes".
+        data: "table" (4 numbers to 2), "named" (two inputs and outputs by name), "ids" (sequences padded with 0),
+            "tags" (the same to a class for each step), "both" (the same to two outputs by name), or "classes".
         weights: whether examples have weights.
         two: whether two devices train it, too.
+        exact: whether it is trained in the exact mode, too.
+        rows: number of examples.
         precision: dtype policy.
         reorder: converts y for `fit`.
     """
@@ -75,259 +85,78 @@ class Case:
     data: str = "table"
     weights: bool = False
     two: bool = True
+    exact: bool = False
+    rows: int = ROWS
     precision: str = "float32"
     reorder: Any = field(default=lambda y: y)
 
 
 def data_of(case: Case, seed: int) -> Rows:
-    random = np.random.default_rng(seed)
-    weights = random.random(ROWS).astype(np.float32) * 2 if case.weights else None
-    table = random.normal(size=(ROWS, 4)).astype(np.float32)
-    target = (table[:, :2] * 2 + random.normal(size=(ROWS, 2)) * 0.1).astype(np.float32)
+    random, rows = np.random.default_rng(seed), case.rows
+    weights = random.random(rows).astype(np.float32) * 2 if case.weights else None
+    table = random.normal(size=(rows, 4)).astype(np.float32)
+    target = (table[:, :2] * 2 + random.normal(size=(rows, 2)) * 0.1).astype(np.float32)
     if case.data == "table":
         return Rows(table, target, weights)
     if case.data == "classes":
         return Rows(table, (table.sum(1) > 0).astype(np.int32)[:, None], weights)
-    if case.data == "ids":
-        ids = random.integers(1, 9, (ROWS, 5)).astype(np.int32)
-        ids[np.arange(5) >= random.integers(1, 6, ROWS)[:, None]] = 0
-        return Rows(ids, target, weights)
-    kind = random.integers(0, 5, ROWS).astype(np.int32)
-    sold = random.integers(0, 3, (ROWS, 1)).astype(np.int32)
+    if case.data in ("ids", "tags", "both"):
+        ids = random.integers(1, 9, (rows, STEPS_OF_IDS)).astype(np.int32)
+        ids[np.arange(STEPS_OF_IDS) >= random.integers(1, 6, rows)[:, None]] = 0
+        tags = random.integers(0, 3, (rows, STEPS_OF_IDS)).astype(np.int32)
+        return Rows(ids, {"ids": target, "tags": tags, "both": {"tag": tags, "price": target}}[case.data], weights)
+    kind = random.integers(0, 5, rows).astype(np.int32)
+    sold = random.integers(0, 3, (rows, 1)).astype(np.int32)
     return Rows({"size": table, "kind": kind}, {"price": target + kind[:, None], "sold": sold}, weights)
 
 
-def named(form: Any, **arguments: Any) -> Any:
-    """A model of two inputs and two outputs in some form, compiled."""
-    import keras
-
-    size, kind = keras.Input((4,), name="size"), keras.Input((), dtype="int32", name="kind")
-    both = keras.layers.Concatenate()([size, keras.layers.Embedding(5, 3)(kind)])
-    price = keras.layers.Dense(2, name="price")(both)
-    sold = keras.layers.Dense(3, "softmax", name="sold")(both)
-    model = keras.Model({"size": size, "kind": kind}, form(price, sold))
-    model.compile(keras.optimizers.SGD(0.05), **arguments)
-    return model
-
-
-def plain(*layers: Any, shape=(4,), dtype: str = "float32", **arguments: Any) -> Any:
-    import keras
-
-    head = [*layers, keras.layers.Dense(2)]
-    model = keras.Sequential([keras.Input(shape, dtype=dtype), *head])
-    model.compile(**{"optimizer": keras.optimizers.SGD(0.05), "loss": "mse", **arguments})
-    return model
-
-
-LOSSES = {"price": "mse", "sold": "sparse_categorical_crossentropy"}
-METRICS = {"price": ["mae", "mse"], "sold": ["accuracy"]}
-
-
-def outputs_in_a_dict():
-    return named(
-        lambda price, sold: {"price": price, "sold": sold},
-        loss=LOSSES,
-        loss_weights={"price": 0.5, "sold": 2.0},
-        metrics=METRICS,
-        weighted_metrics={"price": ["mae"], "sold": ["accuracy"]},
-    )
-
-
-def outputs_in_a_list():
-    return named(
-        lambda price, sold: [sold, price],
-        loss=[LOSSES["sold"], LOSSES["price"]],
-        loss_weights=[2.0, 0.5],
-        metrics=[["accuracy"], ["mae"]],
-    )
-
-
-def outputs_in_a_nest():
-    return named(
-        lambda price, sold: {"first": {"a": price}, "second": {"b": sold}},
-        loss={"first": {"a": LOSSES["price"]}, "second": {"b": LOSSES["sold"]}},
-    )
-
-
-def one_loss_for_all_outputs():
-    import keras
-
-    def error(y, prediction):
-        return keras.ops.mean(keras.ops.square(prediction - keras.ops.cast(y, "float32")), -1)
-
-    return named(lambda price, sold: [price, sold], loss=error)
-
-
-def an_output_without_a_loss():
-    return named(lambda price, sold: {"price": price, "sold": sold}, loss={"sold": LOSSES["sold"]})
-
-
-def own_loss_and_metric():
-    import keras
-
-    class Huber(keras.losses.Loss):
-        def call(self, y, prediction):
-            error = keras.ops.abs(y - prediction)
-            return keras.ops.mean(keras.ops.where(error < 1, error**2 / 2, error - 0.5), -1)
-
-    class Bias(keras.metrics.Metric):
-        def __init__(self, name="bias"):
-            super().__init__(name=name)
-            self.total = self.add_weight(shape=(), initializer="zeros", name="total")
-            self.count = self.add_weight(shape=(), initializer="zeros", name="count")
-
-        def update_state(self, y, prediction, sample_weight=None):
-            values = keras.ops.mean(prediction - y, -1)
-            weights = keras.ops.ones_like(values) if sample_weight is None else keras.ops.cast(sample_weight, "float32")
-            self.total.assign_add(keras.ops.sum(values * weights))
-            self.count.assign_add(keras.ops.sum(weights))
-
-        def result(self):
-            return self.total / self.count
-
-    def double(y, prediction):
-        return 2.0 * keras.ops.mean(keras.ops.abs(y - prediction), -1)
-
-    return plain(loss=Huber(), metrics=[Bias(), double], weighted_metrics=[Bias("weighted_bias")])
-
-
-def scheduled_optimizer():
-    import keras
-
-    rate = keras.optimizers.schedules.CosineDecay(0.05, STEPS)
-    return plain(optimizer=keras.optimizers.SGD(rate, momentum=0.9, nesterov=True, global_clipnorm=0.5))
-
-
-def adam_with_decay():
-    import keras
-
-    return plain(keras.layers.Dense(8, "tanh"), optimizer=keras.optimizers.AdamW(0.01, weight_decay=0.1))
-
-
-def averages_of_weights():
-    import keras
-
-    return plain(optimizer=keras.optimizers.SGD(0.05, use_ema=True, ema_overwrite_frequency=2))
-
-
-def weight_of_the_loss():
-    return plain(loss_weights=[3.0])
-
-
-def flags_of_the_loop():
-    """Arguments of `compile` that change how `fit` runs, not what it computes."""
-    return plain(run_eagerly=True, steps_per_execution=2, jit_compile=False)
-
-
-def classes():
-    import keras
-
-    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1, "sigmoid")])
-    model.compile(keras.optimizers.SGD(0.05), "binary_crossentropy", metrics=["accuracy", keras.metrics.AUC()])
-    return model
-
-
-def compute_loss():
-    import keras
-
-    class Own(keras.Model):
-        def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-            return super().compute_loss(x, y, y_pred, sample_weight) + 0.1 * keras.ops.mean(keras.ops.abs(y_pred))
-
-    x = keras.Input((4,))
-    model = Own(x, keras.layers.Dense(2, kernel_regularizer="l2")(x))
-    model.compile(keras.optimizers.SGD(0.05), "mse")
-    return model
-
-
-def regularized():
-    import keras
-
-    return plain(keras.layers.Dense(3, kernel_regularizer="l2"))
-
-
-def _penalty():
-    import keras
-
-    class Penalty(keras.layers.Layer):
-        def call(self, x):
-            self.add_loss(0.1 * keras.ops.mean(keras.ops.square(x)))
-            return x
-
-    return Penalty()
-
-
-def added_loss():
-    return plain(_penalty())
-
-
-def only_added_losses():
-    import keras
-
-    class Error(keras.layers.Layer):
-        """Errors of an autoencoder, which needs no target."""
-
-        def call(self, pair):
-            self.add_loss(keras.ops.mean(keras.ops.square(pair[0] - pair[1])))
-            return pair[1][:, :2]
-
-    x = keras.Input((4,))
-    model = keras.Model(x, Error()((x, keras.layers.Dense(4)(keras.layers.Dense(2)(x)))))
-    model.compile(keras.optimizers.SGD(0.05))
-    return model
-
-
-def frozen_and_pretrained():
-    import keras
-
-    layer = keras.layers.Dense(3, trainable=False)
-    model = plain(layer)
-    layer.set_weights([np.linspace(-1, 1, 12).reshape(4, 3), np.full(3, 0.5)])
-    return model
-
-
-def masked_inputs():
-    import keras
-
-    return plain(
-        keras.layers.Embedding(9, 3, mask_zero=True), keras.layers.LSTM(3), shape=(5,), dtype="int32", metrics=["mae"]
-    )
-
-
 CASES = {
-    "outputs in a dict": Case(outputs_in_a_dict, "named"),
-    "outputs in a dict, weights": Case(outputs_in_a_dict, "named", weights=True),
-    "outputs in a list": Case(outputs_in_a_list, "named", reorder=lambda y: [y["sold"], y["price"]]),
+    "outputs in a dict": Case(fit_models.outputs_in_a_dict, "named"),
+    "outputs in a dict, weights": Case(fit_models.outputs_in_a_dict, "named", weights=True),
+    "outputs in a list": Case(fit_models.outputs_in_a_list, "named", reorder=lambda y: [y["sold"], y["price"]]),
     "outputs in a nest": Case(
-        outputs_in_a_nest, "named", reorder=lambda y: {"first": {"a": y["price"]}, "second": {"b": y["sold"]}}
+        fit_models.outputs_in_a_nest,
+        "named",
+        reorder=lambda y: {"first": {"a": y["price"]}, "second": {"b": y["sold"]}},
     ),
-    "one loss for all outputs": Case(one_loss_for_all_outputs, "named", reorder=lambda y: [y["price"], y["sold"]]),
-    "an output without a loss": Case(an_output_without_a_loss, "named"),
-    "own loss and metric": Case(own_loss_and_metric),
-    "own loss and metric, weights": Case(own_loss_and_metric, weights=True),
-    "weight of the loss": Case(weight_of_the_loss),
-    "scheduled optimizer": Case(scheduled_optimizer),
-    "adam with decay": Case(adam_with_decay),
-    "averages of weights": Case(averages_of_weights, two=False),
-    "flags of the loop": Case(flags_of_the_loop),
-    "classes": Case(classes, "classes"),
-    "compute_loss": Case(compute_loss, two=False),
-    "compute_loss, weights": Case(compute_loss, weights=True, two=False),
-    "regularized": Case(regularized),
-    "added loss": Case(added_loss, two=False),
-    "only added losses": Case(only_added_losses, two=False),
-    "frozen and pretrained": Case(frozen_and_pretrained),
-    "masked inputs": Case(masked_inputs, "ids"),
-    "float16": Case(plain, precision="mixed_float16"),
-    "bfloat16": Case(plain, precision="mixed_bfloat16"),
+    "one loss for all outputs": Case(
+        fit_models.one_loss_for_all_outputs, "named", reorder=lambda y: [y["price"], y["sold"]]
+    ),
+    "an output without a loss": Case(fit_models.an_output_without_a_loss, "named"),
+    "own loss and metric": Case(fit_models.own_loss_and_metric),
+    "own loss and metric, weights": Case(fit_models.own_loss_and_metric, weights=True),
+    "weight of the loss": Case(fit_models.weight_of_the_loss),
+    "scheduled optimizer": Case(fit_models.scheduled_optimizer),
+    "adam with decay": Case(fit_models.adam_with_decay),
+    "averages of weights": Case(fit_models.averages_of_weights, two=False),
+    "flags of the loop": Case(fit_models.flags_of_the_loop),
+    "classes": Case(fit_models.classes, "classes"),
+    "compute_loss": Case(fit_models.compute_loss, two=False),
+    "compute_loss, even": Case(fit_models.compute_loss, rows=EVEN, exact=True),
+    "compute_loss, weights": Case(fit_models.compute_loss, weights=True, rows=EVEN),
+    "compute_loss of a maximum": Case(fit_models.compute_loss_of_a_maximum, rows=EVEN, two=False),
+    "regularized": Case(fit_models.regularized),
+    "added loss": Case(fit_models.added_loss, two=False),
+    "added loss, even": Case(fit_models.added_loss, rows=EVEN),
+    "only added losses": Case(fit_models.only_added_losses, two=False),
+    "only added losses, even": Case(fit_models.only_added_losses, rows=EVEN),
+    "frozen and pretrained": Case(fit_models.frozen_and_pretrained),
+    "masked inputs": Case(fit_models.masked_inputs, "ids"),
+    "masked predictions": Case(fit_models.tagger, "tags", exact=True),
+    "masked predictions, weights": Case(fit_models.tagger, "tags", weights=True),
+    "masked predictions, a penalty": Case(fit_models.masked_and_dropped, "tags"),
+    "masked predictions of one output": Case(fit_models.one_masked_output, "both", exact=True),
+    "ignored class": Case(fit_models.ignored_class, "tags"),
+    "float16": Case(fit_models.plain, precision="mixed_float16"),
+    "bfloat16": Case(fit_models.plain, precision="mixed_bfloat16"),
 }
 
 
 def by_fit(case: Case, train: Rows, val: Rows) -> dict[str, Any]:
     from raysq.data import shuffle
 
-    order = shuffle.batch_order(0, ROWS, BATCH, 0, STEPS).reshape(-1)
-    (x, y, weights), (val_x, val_y, val_weights) = train.rows(order), val.rows(np.arange(ROWS))
+    order = shuffle.batch_order(0, len(train), BATCH, 0, STEPS).reshape(-1)
+    (x, y, weights), (val_x, val_y, val_weights) = train.rows(order), val.rows(np.arange(len(val)))
     model = case.build()
     validation = (val_x, case.reorder(val_y), *([] if val_weights is None else [val_weights]))
     history = model.fit(
@@ -343,14 +172,17 @@ def by_fit(case: Case, train: Rows, val: Rows) -> dict[str, Any]:
     return result(model, {name: values[0] for name, values in history.history.items()})
 
 
-def by_raysq(case: Case, train: Rows, val: Rows) -> dict[str, Any]:
+def by_raysq(case: Case, train: Rows, val: Rows, exact: int = 0) -> dict[str, Any]:
     from raysq.problems.specs import Objective
+    from raysq.training.exact_trainer import ExactTrainer
     from raysq.training.settings import TrainSettings
     from raysq.training.trainer import Trainer
 
-    settings = TrainSettings(batch_size=BATCH, eval_batch_size=EVAL, precision=case.precision)
+    settings = TrainSettings(batch_size=BATCH, eval_batch_size=EVAL, precision=case.precision, exact=exact)
     model = case.build()
-    trainer = Trainer(model, {"train": train, "val": val}, settings, 0, Objective("mse", {}), False, "own:model")
+    trainer = (ExactTrainer if exact else Trainer)(
+        model, {"train": train, "val": val}, settings, 0, Objective("mse", {}), False, "own:model"
+    )
     trainer.train(0, STEPS)
     return result(model, {**trainer.take_train_metrics(), **trainer.evaluate("val")})
 
@@ -368,6 +200,7 @@ def main() -> None:
 
     cpu = tf.config.list_physical_devices("CPU")[0]
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+    tf.config.threading.set_intra_op_parallelism_threads(1)  # as the exact mode needs
     tf.config.experimental.enable_op_determinism()
     two_devices = tf.distribute.MirroredStrategy(["/CPU:0", "/CPU:1"])  # another one would repeat its collectives
     results: dict[str, dict[str, Any]] = {}
@@ -383,6 +216,8 @@ def main() -> None:
                 return how(case, train, val)
 
         results[name] = {"fit": run(by_fit), "one": run(by_raysq)}
+        if case.exact:
+            results[name]["exact"] = run(partial(by_raysq, exact=2))
         try:
             results[name]["two"] = run(by_raysq, two_devices)
         except Exception as error:

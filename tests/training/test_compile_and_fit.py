@@ -16,9 +16,10 @@ TABLE = TESTS.parent / "docs" / "compile_and_fit.md"
 # Keras names nested outputs by their path, raysq by the target.
 TARGETS = {"first/a": "price", "second/b": "sold"}
 TWO = [name for name, case in CASES.items() if case.two]
+EXACT = [name for name, case in CASES.items() if case.exact]
 REFUSED = {
-    "compute_loss": "compute_loss of its class Own gives one number for all that it sees, which is not exact for 2",
-    "compute_loss, weights": "compute_loss of its class Own gives one number for all that it sees",
+    "compute_loss": "compute_loss of its class .* where batches of evaluations divide over the 2 workers",
+    "compute_loss of a maximum": "compute_loss .* exact only for 2 workers or devices if it is a mean over the",
     "averages of weights": "averages of the weights .use_ema., which Keras cannot put in their place on several",
     "added loss": "penalties on activations .* where batches of evaluations divide over the 2 workers",
     "only added losses": "penalties on activations .* where batches of evaluations divide over the 2 workers",
@@ -65,6 +66,13 @@ def test_two_devices_equal_one(results, case):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("case", EXACT)
+def test_the_exact_mode_equals_one_process(results, case):
+    of_case = results[case]
+    assert_equal(of_case["exact"], of_case["one"], CASES[case].precision, output_losses=True)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("case", REFUSED)
 def test_what_is_not_exact_on_two_devices_is_refused(results, case):
     assert re.search(REFUSED[case], results[case]["refused"])
@@ -81,7 +89,11 @@ def test_every_row_of_the_table_names_tests_that_exist():
             function, _, case = test.partition("[")
             assert f"def {function}(" in (TESTS / path).read_text(), name
             if path == "training/test_compile_and_fit.py":
-                cases = {"test_two_devices_equal_one": TWO, "test_one_process_equals_fit": CASES}.get(function, REFUSED)
+                cases = {
+                    "test_two_devices_equal_one": TWO,
+                    "test_one_process_equals_fit": CASES,
+                    "test_the_exact_mode_equals_one_process": EXACT,
+                }.get(function, REFUSED)
                 assert case.rstrip("]") in cases, name
             elif case:
                 assert case.rstrip("]").split("-")[0] in (TESTS / path).read_text(), name

@@ -94,7 +94,7 @@ def test_dropout_in_a_subclassed_model_drops(data, tmp_path):
 @pytest.mark.parametrize(
     ("model", "message"),
     [
-        ("weighing", "compute_loss of its class Weighing gives one number .* not exact for 2 workers"),
+        ("weighing", "compute_loss of its class gives one number .* exact only .* divide over the 2 workers"),
         ("worst", "metric Worst is not exact for 2 workers .* no sum over examples"),
         ("counting", "metric Count is not exact for 2 workers .* does not apply sample_weight"),
         ("scalar_metric", "metric batch_error that takes no weights"),
@@ -195,21 +195,12 @@ def test_what_cannot_be_trained_is_one_line(data, tmp_path, model):
     assert len(str(raised.value)) < 600 and "\n" not in str(raised.value)
 
 
-def test_a_loss_of_masked_predictions_is_refused():
-    prediction = keras.ops.zeros((4, 3, 1))
-    arguments = {"mask": False, "weighted": False}
-    own_loss("mse", OWN + "masked", keras.ops.zeros((4, 3, 1)), prediction, **arguments)
-    prediction._keras_mask = keras.ops.ones((4, 3), "bool")
-    with pytest.raises(UsageError, match="predictions carry the mask of its inputs"):
-        own_loss("mse", OWN + "masked", keras.ops.zeros((4, 3, 1)), prediction, **arguments)
-
-
 def test_a_mean_over_weights_is_refused_where_examples_have_weights():
     loss = keras.losses.MeanSquaredError(reduction="mean_with_sample_weight")
     values = keras.ops.zeros((4, 1))
-    own_loss(loss, OWN + "mean", values, values, mask=False, weighted=False)
+    own_loss(loss, OWN + "mean", values, values, unobserved=False, weighted=False)
     with pytest.raises(UsageError, match="has reduction='mean_with_sample_weight'"):
-        own_loss(loss, OWN + "mean", values, values, mask=False, weighted=True)
+        own_loss(loss, OWN + "mean", values, values, unobserved=False, weighted=True)
 
 
 def plain(data, model, **settings):
