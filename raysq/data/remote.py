@@ -1,6 +1,7 @@
 """File systems of URIs (s3, gs, abfs and others of pyarrow.fs, or fsspec), with retries and errors of one line."""
 
 import contextlib
+import os
 import re
 import threading
 import time
@@ -22,6 +23,8 @@ ATTEMPTS = 5
 PAUSE = 0.5  # seconds before the second attempt; doubled for each further attempt
 _ARROW = ("s3", "gs", "gcs", "abfs", "abfss", "hdfs", "viewfs", "file")
 _LONGEST = 160  # characters shown of a library's message
+_AZURE = ("abfs", "abfss")
+_AZURE_HOSTS = (".blob.core.windows.net", ".dfs.core.windows.net")
 _BY_HAND = "fetch it yourself and give --source PATH"
 _SECRET_LENGTH = 4  # characters that a part of a URI has at least to be hidden in messages
 _CODE = re.compile(r"AWS Error ([A-Z_0-9]+)|Azure Error: \[?(\w+)|\b([A-Z]+(?:_[A-Z]+)+|UNAUTHENTICATED|UNAVAILABLE)\b")
@@ -127,11 +130,44 @@ def locate(uri: str) -> Location:
     except ValueError:  # such as of a bracket in the host
         raise SourceError(f"{shown} is no URI", hint="write signs in names and passwords as %XX") from None
     create = pyarrow.fs.FileSystem.from_uri if scheme(uri) in _ARROW else _of_fsspec
+    if scheme(uri) in _AZURE:
+        create = _of_azure
     if scheme(uri) in ("gs", "gcs") and "retry_limit_seconds" not in uri:
         uri += f"{'&' if '?' in uri else '?'}retry_limit_seconds={_GCS_SECONDS}"
     # Opening S3 without a region asks for that of the bucket, so it fails and is repeated as requests are.
     system, path = Location(None, "", shown, secrets).call("opened", lambda: create(uri))
     return Location(system, path.rstrip("/"), shown, secrets)
+
+
+def _of_azure(uri: str) -> "tuple[pyarrow.fs.FileSystem, str]":
+    """Return the file system of an Azure URI, with the account's key if the URI or the environment has one.
+
+    Arrow reads the key of no URI, and would ask for a token of a signed-in user instead.
+    """
+    import pyarrow.fs
+
+    system, path = pyarrow.fs.FileSystem.from_uri(uri)
+    parts = urllib.parse.urlsplit(uri)
+    host, parameters = parts.hostname or "", dict(urllib.parse.parse_qsl(parts.query))
+    of_azure = host.endswith(_AZURE_HOSTS)
+    account = host.partition(".")[0] if of_azure else urllib.parse.unquote(parts.username or "")
+    key = urllib.parse.unquote(parts.password or "")
+    if not key and os.environ.get("AZURE_STORAGE_ACCOUNT", account) == account:
+        key = os.environ.get("AZURE_STORAGE_KEY", "")
+    if not key or "sig" in parameters or any(name.startswith(("credential", "client")) for name in parameters):
+        return system, path
+    # An emulator, or another server of the protocol.
+    server = parts.netloc.rpartition("@")[2] if not of_azure and ("." in host or parts.port) else None
+    protocol = "http" if parameters.get("enable_tls", "true").lower() in ("false", "0") else "https"
+    system = pyarrow.fs.AzureFileSystem(
+        account,
+        account_key=key,
+        blob_storage_authority=parameters.get("blob_storage_authority", server),
+        dfs_storage_authority=parameters.get("dfs_storage_authority", server),
+        blob_storage_scheme=protocol,
+        dfs_storage_scheme=protocol,
+    )
+    return system, path
 
 
 def _of_fsspec(uri: str) -> "tuple[pyarrow.fs.FileSystem, str]":
@@ -212,7 +248,6 @@ def remote_output(uri: str) -> Iterator[str]:
     Raises:
         SourceError: the URI cannot be written.
     """
-    import os
     import shutil
     import tempfile
 
