@@ -77,4 +77,4 @@ def _blueprint(options: argparse.Namespace) -> None:
         gpu=options.gpu,
         trust=options.trust,
     )
-    write_result(options, result, lambda console: console.print("\n".join(result.values())))
+    write_result(options, result, lambda console: console.print(*result.values(), sep="\n"))

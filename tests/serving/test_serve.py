@@ -167,6 +167,8 @@ def test_the_files_for_a_cluster(runs, tmp_path, monkeypatch, capsys):
     arguments = ["serve", "good=reviews", "table", "--blueprint", "--output", str(tmp_path / "new"), "--json"]
     assert main([*arguments, "--replicas", "3", "--gpu", "--host", "0.0.0.0"]) == 0
     paths = json.loads(capsys.readouterr().out)
+    assert main(["serve", "table", "--blueprint", "--output", str(tmp_path)]) == 0
+    assert capsys.readouterr().out.splitlines() == [str(tmp_path / "serve.yaml"), str(tmp_path / "rayservice.yaml")]
     config = yaml.safe_load(Path(paths["config"]).read_text())
     (application,) = ServeDeploySchema.model_validate(config).applications
     runs_by_name = {"good": "reviews", "arrays": "table"}
