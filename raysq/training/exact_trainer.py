@@ -193,7 +193,8 @@ class ExactTrainer(Trainer):
         gathered = feed.gather(batch)
         # Keras's recurrent layers draw dropout masks in evaluation too, without using them. Their generators would then
         # differ between workers.
-        with keras.StatelessScope():
+        values = [(variable, tf.convert_to_tensor(variable.value)) for variable in self.model.variables]
+        with keras.StatelessScope(state_mapping=values):
             forward = self._predictions(gathered, factors)
         return self._packings["eval"].pack(self._metric_changes("eval", gathered, forward, weights))
 

@@ -87,8 +87,8 @@ def compilation_of(
         for output, loss in of_outputs.items():
             of_output, predicted = batch.output(output), pick(prediction, output)
             unobserved = parts.startswith("data") and (not output or of_output.observed is not None)
-            loss = own_loss(loss, name, of_output.y, predicted, unobserved=unobserved, weighted=weighted)
-            losses[output] = replace(loss, weight=factors.get(output))
+            flags = {"unobserved": unobserved, "weighted": weighted, "divided": replicas > 1}
+            losses[output] = replace(own_loss(loss, name, of_output.y, predicted, **flags), weight=factors.get(output))
     masked = bool(masks_of(prediction))
     if not compiled:
         compilation = Compilation(

@@ -14,7 +14,9 @@ from raysq.training.user_code import user_errors
 _MEANS = ("sum_over_batch_size", "mean", "mean_with_sample_weight")
 
 
-def own_loss(given: Any, name: str, y: Any, prediction: Any, *, unobserved: bool, weighted: bool) -> OutputLoss:
+def own_loss(
+    given: Any, name: str, y: Any, prediction: Any, *, unobserved: bool, weighted: bool, divided: bool = False
+) -> OutputLoss:
     """Return the user's loss of an output; its function returns unreduced values, as `keras.losses.Loss` does.
 
     Args:
@@ -24,6 +26,7 @@ def own_loss(given: Any, name: str, y: Any, prediction: Any, *, unobserved: bool
         prediction: predictions for them.
         unobserved: whether some values of the output were not observed.
         weighted: whether examples have weights.
+        divided: whether several replicas see a part of each batch. Defaults to False.
 
     Raises:
         UsageError: Keras does not know the loss, or it fails, or it is no mean over examples.
@@ -55,6 +58,15 @@ def own_loss(given: Any, name: str, y: Any, prediction: Any, *, unobserved: bool
             f"model {name!r}: its loss {title} gives values of shape {tuple(values.shape)} for {y.shape[0]} examples, "
             f"and must give one for each: take the mean over axis -1 only"
         )
+    if divided:
+        rows = slice(y.shape[0] // 2), slice(y.shape[0] // 2, None)
+        with user_errors(name, f"fails in its loss {title}", everything=True):
+            parts = ops.concatenate([per_example(y[part], prediction[part]) for part in rows])
+        if not close(ops.nan_to_num(values), ops.nan_to_num(parts)):
+            raise UsageError(
+                f"model {name!r}: its loss {title} of an example depends on the others of its batch, of which several "
+                f"workers or devices see a part each: use one that does not, or train with one worker"
+            )
     masked = _is_masked(values, title, name, prediction)
     if masked and unobserved:
         raise UsageError(

@@ -103,7 +103,8 @@ def _validate_inputs(model: keras.Model, name: str, inputs: InputSpec) -> None:
         if getattr(tensor, "ragged", False) or getattr(tensor, "sparse", False):
             raise UsageError(
                 f"model {name!r} takes ragged or sparse inputs, and the batches of these data are dense arrays of one "
-                f"width: leave ragged and sparse out of keras.Input; padding may be masked (mask_zero, Masking)"
+                f"width, lists filled with 0 at the end: leave ragged and sparse out of keras.Input; padding may be "
+                f"masked (Embedding with mask_zero=True, or Masking)"
             )
         spec = inputs.inputs.get(tensor.name) if len(inputs.inputs) > 1 else None
         expected = inputs.shape if spec is None else spec.shape

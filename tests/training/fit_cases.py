@@ -72,11 +72,13 @@ class Case:
     Attributes:
         build: returns the model.
         data: "table" (4 numbers to 2), "named" (two inputs and outputs by name), "ids" (sequences padded with 0),
-            "tags" (the same to a class for each step), "both" (the same to two outputs by name), or "classes".
+            "tags" and "steps" (the same to a class or a number for each step), "both" (the same to two outputs by
+            name), or "classes".
         weights: whether examples have weights.
         two: whether two devices train it, too.
         exact: whether it is trained in the exact mode, too.
         rows: number of examples.
+        ragged: builds the model of `fit`, where that takes RaggedTensors and raysq's takes ids padded with 0.
         precision: dtype policy.
         reorder: converts y for `fit`.
     """
@@ -87,6 +89,7 @@ class Case:
     two: bool = True
     exact: bool = False
     rows: int = ROWS
+    ragged: Any = None
     precision: str = "float32"
     reorder: Any = field(default=lambda y: y)
 
@@ -100,11 +103,13 @@ def data_of(case: Case, seed: int) -> Rows:
         return Rows(table, target, weights)
     if case.data == "classes":
         return Rows(table, (table.sum(1) > 0).astype(np.int32)[:, None], weights)
-    if case.data in ("ids", "tags", "both"):
+    if case.data in ("ids", "tags", "steps", "both"):
         ids = random.integers(1, 9, (rows, STEPS_OF_IDS)).astype(np.int32)
         ids[np.arange(STEPS_OF_IDS) >= random.integers(1, 6, rows)[:, None]] = 0
         tags = random.integers(0, 3, (rows, STEPS_OF_IDS)).astype(np.int32)
-        return Rows(ids, {"ids": target, "tags": tags, "both": {"tag": tags, "price": target}}[case.data], weights)
+        steps = (ids[..., None] % 4 - tags[..., None]).astype(np.float32)
+        targets = {"ids": target, "tags": tags, "steps": steps, "both": {"tag": tags, "price": target}}
+        return Rows(ids, targets[case.data], weights)
     kind = random.integers(0, 5, rows).astype(np.int32)
     sold = random.integers(0, 3, (rows, 1)).astype(np.int32)
     return Rows({"size": table, "kind": kind}, {"price": target + kind[:, None], "sold": sold}, weights)
@@ -142,9 +147,10 @@ CASES = {
     "only added losses, even": Case(fit_models.only_added_losses, rows=EVEN),
     "frozen and pretrained": Case(fit_models.frozen_and_pretrained),
     "masked inputs": Case(fit_models.masked_inputs, "ids"),
+    "ragged inputs in fit": Case(fit_models.pooled_ids, "ids", ragged=fit_models.pooled_ragged_ids),
     "masked predictions": Case(fit_models.tagger, "tags", exact=True),
     "masked predictions, weights": Case(fit_models.tagger, "tags", weights=True),
-    "masked predictions, a penalty": Case(fit_models.masked_and_dropped, "tags"),
+    "masked predictions, a penalty": Case(fit_models.masked_and_dropped, "steps"),
     "masked predictions of one output": Case(fit_models.one_masked_output, "both", exact=True),
     "ignored class": Case(fit_models.ignored_class, "tags"),
     "float16": Case(fit_models.plain, precision="mixed_float16"),
@@ -157,7 +163,11 @@ def by_fit(case: Case, train: Rows, val: Rows) -> dict[str, Any]:
 
     order = shuffle.batch_order(0, len(train), BATCH, 0, STEPS).reshape(-1)
     (x, y, weights), (val_x, val_y, val_weights) = train.rows(order), val.rows(np.arange(len(val)))
-    model = case.build()
+    model = (case.ragged or case.build)()
+    if case.ragged:
+        import tensorflow as tf
+
+        x, val_x = tf.RaggedTensor.from_tensor(x, padding=0), tf.RaggedTensor.from_tensor(val_x, padding=0)
     validation = (val_x, case.reorder(val_y), *([] if val_weights is None else [val_weights]))
     history = model.fit(
         x,

@@ -218,6 +218,20 @@ def masked_inputs():
     )
 
 
+def pooled_ids(ragged: bool = False):
+    import keras
+
+    x = keras.Input((None if ragged else STEPS_OF_IDS,), dtype="int32", ragged=ragged)
+    embedded = keras.layers.Embedding(9, 3, mask_zero=not ragged)(x)
+    model = keras.Model(x, keras.layers.Dense(2)(keras.layers.GlobalAveragePooling1D()(embedded)))
+    model.compile(keras.optimizers.SGD(0.05), "mse", metrics=["mae"])
+    return model
+
+
+def pooled_ragged_ids():
+    return pooled_ids(ragged=True)
+
+
 def tagger(**arguments: Any) -> Any:
     """A class for each step, with the mask of the ids up to the loss."""
     import keras

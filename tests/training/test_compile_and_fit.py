@@ -79,7 +79,9 @@ def test_what_is_not_exact_on_two_devices_is_refused(results, case):
 
 
 def test_every_row_of_the_table_names_tests_that_exist():
-    rows = [line.split("|")[1:-1] for line in TABLE.read_text().splitlines() if line.startswith("| `")]
+    rows = [
+        line.split("|")[1:-1] for line in TABLE.read_text().splitlines() if line.startswith("| ") and "::test_" in line
+    ]
     assert len(rows) >= 30
     for row in rows:
         names = re.findall(r"`([^`]+)`", row[-1])

@@ -30,6 +30,17 @@ class Reading(keras.metrics.Metric):
         return self.count
 
 
+class Total(Reading):
+    """Sums up what the first class gets, with weights."""
+
+    def __init__(self):
+        super().__init__("total")
+
+    def update_state(self, y, prediction, sample_weight=None):
+        values = keras.ops.sum(prediction[..., 0], -1)
+        self.count.assign_add(keras.ops.sum(values if sample_weight is None else values * sample_weight))
+
+
 def each_class(y, prediction):
     return prediction
 
@@ -49,9 +60,9 @@ def compilation(model, case=TAGS, objective=None, **arrays):
         ({"metrics": []}, {"shares": np.ones(37)}, "raysq cannot combine"),
         ({"loss": each_class}, {}, r"loss each_class gives values of shape \(4, 5, 3\) for predictions with a mask"),
         (
-            {"weighted_metrics": [keras.metrics.RootMeanSquaredError()], "metrics": []},
+            {"weighted_metrics": [Total()], "metrics": []},
             {"weights": np.ones(37, np.float32)},
-            "the metric 'root_mean_squared_error' has no place for one",
+            "the metric 'total' has no place for one",
         ),
     ],
 )

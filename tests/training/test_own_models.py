@@ -203,6 +203,18 @@ def test_a_mean_over_weights_is_refused_where_examples_have_weights():
         own_loss(loss, OWN + "mean", values, values, unobserved=False, weighted=True)
 
 
+def test_a_loss_that_relates_examples_is_refused_where_workers_see_parts_of_a_batch():
+    def contrast(y, prediction):
+        return keras.ops.square(y - prediction + keras.ops.mean(prediction))
+
+    y, prediction = keras.ops.zeros((4, 1)), keras.ops.arange(4, dtype="float32")[:, None]
+    arguments = {"unobserved": False, "weighted": False}
+    own_loss(contrast, OWN + "contrast", y, prediction, **arguments)
+    own_loss("mse", OWN + "contrast", y, prediction, **arguments, divided=True)
+    with pytest.raises(UsageError, match="its loss contrast of an example depends on the others of its batch"):
+        own_loss(contrast, OWN + "contrast", y, prediction, **arguments, divided=True)
+
+
 def plain(data, model, **settings):
     return resolve_config("jena", OWN + model, data, 0, {"data.lookback": 24, "step": 2, "delay": 6, **settings})
 

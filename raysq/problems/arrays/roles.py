@@ -165,8 +165,8 @@ def _list_reason(settings: "TablePreprocessor", name: str, stats: ColumnStats) -
     if stats.missing == 0 and stats.shortest == stats.longest and (not whole or name in settings.numbers):
         return None
     if not whole:
-        why = "lists of numbers of different lengths, which are no tensors"
-        return LeftOut(name=name, why=why, option="")
+        why = f"lists of {stats.shortest} to {stats.longest} numbers, which are no tensors"
+        return LeftOut(name=name, why=why, option="keras.utils.pad_sequences gives them one length")
     if stats.low is not None and stats.high is not None and (stats.low < 0 or stats.high >= _MOST_IDS):
         why = f"lists of ids from {stats.low:,.0f} to {stats.high:,.0f}, and ids are 0 to {_MOST_IDS - 1:,}"
         return LeftOut(name=name, why=why, option="")
