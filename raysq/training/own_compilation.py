@@ -46,8 +46,8 @@ def compilation_of(
     """
     compiled = bool(getattr(model, "compiled", False))
     own_total = overridden(model, "compute_loss")
-    if replicas > 1 and is_own(name):
-        validate_penalties(model, name, settings, splits, replicas, recorded=compiled or own_total is not None)
+    if replicas > 1 and is_own(name) and own_total is None:
+        validate_penalties(model, name, settings, splits, replicas, recorded=compiled)
     # Why loss and metrics see weighted parts of a batch, for messages; empty where they see whole batches.
     parts = f"{replicas} workers or devices" if replicas > 1 else ""
     if any(getattr(examples, "shares", None) is not None for examples in splits.values()):
@@ -78,6 +78,8 @@ def compilation_of(
         if not compiled:  # for `super().compute_loss`
             model.compile(optimizer=optimizer, loss=objective.loss, loss_weights=objective.loss_weights)
         validate_batch_loss(model, name, batch, raw, settings, splits, replicas)
+        if replicas > 1:
+            validate_penalties(model, name, settings, splits, replicas, recorded=True)
     elif given.get("loss") is None and not model.losses:
         raise UsageError(f"model {name!r} is compiled without a loss: compile it with one, or not at all")
     else:
