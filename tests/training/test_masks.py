@@ -101,6 +101,8 @@ def test_masks_apply_to_the_losses_of_the_problem_where_a_model_is_not_compiled(
         results.append([*model.get_weights(), *trainer.evaluate("val").values()])
     for mine, theirs in zip(*results, strict=True):
         np.testing.assert_allclose(mine, theirs, atol=1e-6)
+    by_keras = compiled.evaluate(splits["val"].x, splits["val"].y, batch_size=10, verbose=0)
+    np.testing.assert_allclose(results[1][-2:], by_keras, rtol=1e-5)
 
     own = Objective(keras.losses.sparse_categorical_crossentropy, metrics)
     assert not compilation(build(), objective=own).masked_losses
