@@ -11,6 +11,7 @@ written from it (`--page` writes it without measuring).
 
 import argparse
 import contextlib
+import itertools
 import json
 import multiprocessing
 import os
@@ -60,7 +61,8 @@ class Side:
         workers: number of processes.
         together: whether they are a group. If False, each trains its share of a batch alone.
         devices: logical devices of each process.
-        timeline: whether to record when sums begin and end.
+        sums: what a step sums over the workers: "all" that it has to, "timed" to record when sums begin and end too,
+            "one number" to wait for each other alone, or "none".
     """
 
     def __init__(
@@ -71,7 +73,7 @@ class Side:
         *,
         together: bool = True,
         devices: int = 1,
-        timeline: bool = False,
+        sums: str = "all",
     ):
         context = multiprocessing.get_context("spawn")
         addresses = free_addresses(workers) if together and workers > 1 else []
@@ -79,7 +81,7 @@ class Side:
         self.pipes, self.processes = [], []
         for rank in range(workers):
             pipe, remote = context.Pipe()
-            arguments = (remote, case, batch, data, addresses, rank, devices, timeline)
+            arguments = (remote, case, batch, data, addresses, rank, devices, sums)
             process = context.Process(target=_serve, args=arguments, daemon=True)
             process.start()
             self.pipes.append(pipe)
@@ -110,7 +112,7 @@ def free_addresses(count: int) -> list[str]:
 
 
 def _serve(
-    pipe: Any, case: Case, batch: int, data: str, addresses: list, rank: int, devices: int, timeline: bool
+    pipe: Any, case: Case, batch: int, data: str, addresses: list, rank: int, devices: int, sums: str
 ) -> None:
     """Answer questions about this process's trainer until the parent says "end"."""
     if addresses:
@@ -128,7 +130,7 @@ def _serve(
     from raysq.training.runtime import configure, make_strategy
 
     dataset = Dataset.open(data)
-    settings = {"training.batch_size": batch, "training.deterministic": not timeline}
+    settings = {"training.batch_size": batch, "training.deterministic": sums != "timed"}
     config = resolve_config(case.task, case.model, dataset, 0, settings)
     configure(config.train_settings(), 0, gpu=False, threads=1)
     if devices > 1:
@@ -139,7 +141,9 @@ def _serve(
         strategy = make_strategy(len(addresses), False)
     with strategy.scope() if strategy is not None else contextlib.nullcontext():
         trainer = open_trainer(Run(Path("unused"), config), dataset)
-        times = record_sums(trainer) if timeline else []
+        times = record_sums(trainer) if sums == "timed" else []
+        if sums in ("one number", "none"):
+            trainer.sums = lambda tensors, whole=trainer.sums: sum_less(whole, tensors, sums)
         done = 0
 
         def train(steps: int) -> float:
@@ -194,6 +198,8 @@ def measure(case: Case, pairs: int) -> dict[str, Any]:
             "apart": Side(case, data, 2, together=False),
             "four": Side(case, data, 4),
             "devices": Side(case, data, devices=2),
+            "waiting": Side(case, data, 2, sums="one number"),
+            "unsummed": Side(case, data, 2, sums="none"),
         }
         rows: dict[str, list[float]] = {name: [] for name in (*sides, "collective", "all_reduce")}
         try:
@@ -248,7 +254,7 @@ def page(results: dict[str, Any]) -> str:
     """Return docs/scaling.md."""
     cases = {name: results["cases"][name] for name in CASES}
     link = fit_interconnect(results["collectives"])
-    rates = []
+    rates, parts = [], []
     for name, case in cases.items():
         values = case["milliseconds"]
         median = {side: statistics.median(numbers) for side, numbers in values.items()}
@@ -270,6 +276,9 @@ def page(results: dict[str, Any]) -> str:
                 f"{ratios['devices']:.2f}",
             ]
         )
+        values = [median[side] for side in ("apart", "unsummed", "waiting", "two")]
+        steps = [after - before for before, after in itertools.pairwise(values)]
+        parts.append([name, *(f"{value:.3g}" for value in (values[0], *steps, values[-1], median["one"] / values[2]))])
     collectives = []
     for size, row in results["collectives"].items():
         medians = [statistics.median(row[name]) for name in ("collective", "all_reduce")]
@@ -288,6 +297,11 @@ def page(results: dict[str, Any]) -> str:
             *("model", "batch", "one worker, ms a step", "two workers", "times as fast", "two apart"),
             *("sum of gradients, ms", "TensorFlow's all-reduce, ms", "four workers", "two devices"),
             rows=rates,
+        ),
+        parts=table(
+            *("model", "apart", "in a group, without sums", "waiting for each other", "summing all bytes"),
+            *("two workers", "times as fast if the bytes were free"),
+            rows=parts,
         ),
         timeline_steps=len(results["timeline"][0]),
         **{name: f"{value:.2g}" for name, value in means.items()},
@@ -333,7 +347,7 @@ def measure_timeline() -> list[list[list[float]]]:
         os.environ["RAYSQ_HOME"] = home
         import raysq
 
-        side = Side(case, str(raysq.prepare(case.task, source="sample", quiet=True).directory), 2, timeline=True)
+        side = Side(case, str(raysq.prepare(case.task, source="sample", quiet=True).directory), 2, sums="timed")
         side.ask("train", 3 * CALL_STEPS)
         for pipe in side.pipes:
             pipe.send(("times", ()))
@@ -363,6 +377,18 @@ def record_sums(trainer: Any) -> list[tuple[float, float]]:
 
     trainer.sums = recorded
     return times
+
+
+def sum_less(whole: Any, tensors: list[Any], sums: str) -> list[Any]:
+    """Return a worker's own tensors, once all workers have them if they are to wait for each other."""
+    import tensorflow as tf
+
+    if sums == "none":
+        return tensors
+    with tf.control_dependencies(tensors):
+        number = tf.zeros(1)
+    with tf.control_dependencies(whole([number])):
+        return [tf.identity(tensor) for tensor in tensors]
 
 
 def intervals(timeline: list[list[list[float]]]) -> list[dict[str, Any]]:
