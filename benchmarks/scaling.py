@@ -111,9 +111,7 @@ def free_addresses(count: int) -> list[str]:
         return [f"127.0.0.1:{opened.getsockname()[1]}" for opened in sockets]
 
 
-def _serve(
-    pipe: Any, case: Case, batch: int, data: str, addresses: list, rank: int, devices: int, sums: str
-) -> None:
+def _serve(pipe: Any, case: Case, batch: int, data: str, addresses: list, rank: int, devices: int, sums: str) -> None:
     """Answer questions about this process's trainer until the parent says "end"."""
     if addresses:
         config = {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": rank}}
