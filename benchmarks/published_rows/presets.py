@@ -108,8 +108,15 @@ def digit_rows() -> list[Row]:
         "presets_mnist", "autoencoder, training loss of epoch 19", "keras1", MNIST, "autoencoder", "loss", 0.0473, 19
     )
     code = replace(code, preset="keras1", settings=CODE)
+    relu = replace(code, what="autoencoder with relu in the code", settings={**CODE, "activation": "relu"})
     better = replace(code, variant="best", preset=None, settings={"epochs": 19, "train_samples": 7000})
-    return [*rows, code, replace(code, variant="keras3", preset=None, settings={**CODE, "learning_rate": 1.0}), better]
+    return [
+        *rows,
+        code,
+        replace(code, variant="keras3", preset=None, settings={**CODE, "learning_rate": 1.0}),
+        better,
+        relu,
+    ]
 
 
 def forecast_rows() -> list[Row]:
