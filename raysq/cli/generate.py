@@ -54,6 +54,7 @@ def generate(options: argparse.Namespace) -> None:
     result = generate(
         run,
         options.prompt,
+        epoch=options.epoch,
         words=options.words,
         temperature=0.0 if options.greedy else 1.0 if options.temperature is None else options.temperature,
         top_k=options.top_k,

@@ -9,12 +9,13 @@ WIDEST = 6  # maximum number of metrics shown as columns of a table
 
 
 def overrides(options: argparse.Namespace) -> dict[str, Any]:
-    """Return the settings given by `--set` and by `--epochs`."""
+    """Return the settings given by `--set` and by the options that stand for one, such as `--epochs`."""
     from raysq.config import parse_pairs
 
     values: dict[str, Any] = parse_pairs(options.set)
-    if getattr(options, "epochs", None) is not None:
-        values["training.epochs"] = options.epochs
+    for name in ("epochs", "samples_every", "keep_epochs"):
+        if getattr(options, name, None) is not None:
+            values[f"training.{name}"] = getattr(options, name)
     return values
 
 

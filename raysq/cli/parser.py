@@ -75,6 +75,7 @@ def parser(requested: str = "") -> argparse.ArgumentParser:
     _add_fresh(sub, "run")
     _add_callbacks(sub, "of the run")
     _add_track(sub)
+    train.add_epochs(sub)
     sub.add_argument(
         "--dry-run",
         action="store_true",
@@ -229,6 +230,7 @@ def parser(requested: str = "") -> argparse.ArgumentParser:
 
     sub = command("predict", results.predict, "Predict the rows of a raw file, or texts, with a trained run.")
     _add_run(sub)
+    _add_epoch(sub)
     inputs = sub.add_mutually_exclusive_group(required=True)
     inputs.add_argument(
         "--input",
@@ -280,11 +282,13 @@ def parser(requested: str = "") -> argparse.ArgumentParser:
 
     sub = command("generate", generate.generate, "Generate text with a language model.")
     _add_run(sub)
+    _add_epoch(sub)
     generate.add(sub)
     _add_trust(sub)
 
     sub = command("translate", translate.translate, "Translate sentences or a file with a translation model.")
     _add_run(sub)
+    _add_epoch(sub)
     translate.add(sub)
     _add_trust(sub)
 
@@ -317,6 +321,12 @@ def _add_task(sub: argparse.ArgumentParser) -> None:
 
 def _add_run(sub: argparse.ArgumentParser, name: str = "run_name", **keywords: Any) -> None:
     sub.add_argument(name, metavar="RUN", **keywords, help="Id of a run, a prefix of it, or the run's directory.")
+
+
+def _add_epoch(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument(
+        "--epoch", type=int, metavar="N", help="Epoch whose weights --keep-epochs kept. Defaults to the best epoch."
+    )
 
 
 def _add_track(sub: argparse.ArgumentParser) -> None:

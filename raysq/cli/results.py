@@ -33,6 +33,7 @@ def predict(options: argparse.Namespace) -> None:
         actors=options.actors,
         gpu=options.gpu,
         quiet=options.json,
+        epoch=options.epoch,
         trust=options.trust,
     )
     if options.output is None:
@@ -52,7 +53,7 @@ def _predict_texts(options: argparse.Namespace) -> None:
             raise UsageError(f"--{name} goes with --input; what --text gives is printed")
     run = Run.open(options.run_name, trust=options.trust)
     texts_column(run)  # reject a run without texts before TensorFlow is loaded
-    rows = load(run).predict(options.text).to_pylist()
+    rows = load(run, epoch=options.epoch).predict(options.text).to_pylist()
     predictions = [{"text": text, **row} for text, row in zip(options.text, rows, strict=True)]
 
     def show(console: Any) -> None:

@@ -8,7 +8,28 @@ from raysq.display.numbers import metric
 from raysq.display.terminal import print_message
 
 
+def add_epochs(sub: argparse.ArgumentParser) -> None:
+    """Add the options of `raysq train` about what is kept of single epochs."""
+    sub.add_argument(
+        "--samples-every",
+        type=int,
+        metavar="N",
+        help="Show what the model makes, such as a generated or a translated sentence, before training and after every "
+        "Nth epoch. Same as --set samples_every=N.",
+    )
+    sub.add_argument(
+        "--keep-epochs",
+        type=int,
+        nargs="?",
+        const=1,
+        metavar="N",
+        help="Keep the weights of every Nth epoch, or of every epoch, for --epoch of generate, translate and predict. "
+        "Same as --set keep_epochs=N.",
+    )
+
+
 def train(options: argparse.Namespace) -> None:
+    from raysq.report.samples import sample_tables
     from raysq.training import train as api
     from raysq.training.config_file import ConfigFile
     from raysq.training.keras_callbacks.named import import_callbacks
@@ -57,6 +78,7 @@ def train(options: argparse.Namespace) -> None:
             print_message(f"     {line}")
         finished = run.result() is not None
         print_message(f"run  {run.directory}{' (finished before)' if finished else ''}")
+    shown = workers.most == 1 and run.result() is None  # samples are shown while this process trains
     if run.result() is None:
         with run.lock(), tracked(run, options.track):
             api.train_run(
@@ -68,6 +90,7 @@ def train(options: argparse.Namespace) -> None:
                 callbacks=callbacks,
             )
     outcome = run.result() or {}
+    samples = run.samples()
     result = {
         "run": str(run.directory),
         "task": config.task,
@@ -79,10 +102,15 @@ def train(options: argparse.Namespace) -> None:
         "still_improving": run.still_improving() is not None,
         "synthetic": config.synthetic,
         "metrics": outcome["metrics"],
+        "samples": samples,
+        "kept_epochs": run.kept_epochs(),
         "remarks": remarks,
     }
 
     def show(console: Any) -> None:
+        if not shown:
+            for table in sample_tables(samples):
+                plain_item(console, table)
         metrics_table(console, {config.model: outcome["metrics"]}, config)
         console.print(
             f"best epoch {outcome['best_epoch']} of {outcome['epochs']}, {outcome['parameters']:,} parameters, "

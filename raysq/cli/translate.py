@@ -64,7 +64,9 @@ def _texts(options: argparse.Namespace, run: Any, decoding: dict[str, Any]) -> N
             "score": None if math.isnan(translation.score) else translation.score,
             "remark": translation.remark,
         }
-        for text, translation in zip(options.text, translate(run, options.text, **decoding), strict=True)
+        for text, translation in zip(
+            options.text, translate(run, options.text, epoch=options.epoch, **decoding), strict=True
+        )
     ]
 
     def show(console: Any) -> None:
@@ -96,6 +98,7 @@ def _file(options: argparse.Namespace, run: Any, decoding: dict[str, Any]) -> No
             reference=options.reference,
             encoding=options.encoding,
             column=options.column,
+            epoch=options.epoch,
             on_line=count,
             on_message=tell,
             **decoding,

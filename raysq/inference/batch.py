@@ -46,6 +46,7 @@ def predict_file(
     actors: int | None = None,
     gpu: bool = False,
     quiet: bool = True,
+    epoch: int | None = None,
     trust: bool = False,
 ) -> dict[str, Any]:
     """Predict for the rows of a raw file in the format of the run's own source.
@@ -65,7 +66,7 @@ def predict_file(
             pool is used for small files too.
         gpu: use one GPU per actor.
         quiet: show no progress.
-        trust: as for `raysq.load`.
+        epoch, trust: as for `raysq.load`.
 
     Returns:
         `run`, `output` and `rows`, the number of predictions.
@@ -81,10 +82,17 @@ def predict_file(
         {'run': ..., 'output': 'predictions.parquet', 'rows': 52696}
     """
     if output is not None and scheme(str(output)):
-        chosen: dict[str, Any] = {"settings": settings, "actors": actors, "gpu": gpu, "quiet": quiet, "trust": trust}
+        chosen: dict[str, Any] = {
+            "settings": settings,
+            "actors": actors,
+            "gpu": gpu,
+            "quiet": quiet,
+            "epoch": epoch,
+            "trust": trust,
+        }
         with remote_output(str(output)) as local:
             return predict_file(run, source, local, **chosen) | {"output": redact(str(output))}
-    run = Run.of(run, trust=trust)
+    run = Run.of(run, trust=trust).at(epoch)
     path = None if output is None else Path(output)
     if path is not None and path.suffix not in (".csv", ".parquet"):
         raise UsageError(f"--output must end in .csv or .parquet, received {str(output)!r}")

@@ -7,13 +7,15 @@ from raysq.inference.commands import require
 from raysq.training.run import Run
 
 
-def generate(run: Run | str | Path, prompt: str = "", *, trust: bool = False, **chosen: Any) -> dict[str, Any]:
+def generate(
+    run: Run | str | Path, prompt: str = "", *, epoch: int | None = None, trust: bool = False, **chosen: Any
+) -> dict[str, Any]:
     """Continue a text.
 
     Args:
         run: a finished run of a language model, its directory or its id.
         prompt: beginning of the text.
-        trust: as for `raysq.load`.
+        epoch, trust: as for `raysq.load`.
         chosen: options of the problem's generator: `words`, `temperature`, `top_k`, `top_p`, `seed`, `samples` and
             `stop`.
 
@@ -30,6 +32,6 @@ def generate(run: Run | str | Path, prompt: str = "", *, trust: bool = False, **
     """
     from raysq.inference.predictor import load
 
-    run = Run.of(run, trust=trust)
+    run = Run.of(run, trust=trust).at(epoch)
     require(run, "generate")
     return load(run).generate(prompt, **chosen)

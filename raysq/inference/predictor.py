@@ -26,7 +26,7 @@ class Predictor:
 
     Attributes:
         run: the run.
-        model: the Keras model with the weights of the best epoch.
+        model: the Keras model with the weights of the best epoch, or of the kept epoch that the run names.
     """
 
     def __init__(self, run: Run):
@@ -233,11 +233,13 @@ def texts_column(run: Run) -> str:
     return problem.text_column()
 
 
-def load(run: Run | str | Path, *, trust: bool = False) -> Predictor:
+def load(run: Run | str | Path, *, epoch: int | None = None, trust: bool = False) -> Predictor:
     """Load a finished run.
 
     Args:
         run: a run, its directory or its id.
+        epoch: number of an epoch whose weights the setting `keep_epochs` keeps. Defaults to the best epoch. The model
+            is then built with the run's data set.
         trust: whether to trust a folder that was not made in this home. If True, the module of a user's own model is
             imported, and links may lead out of the folder.
 
@@ -252,4 +254,4 @@ def load(run: Run | str | Path, *, trust: bool = False) -> Predictor:
         >>> predictor = raysq.load("jena-gru")
         >>> predictor.predict(frame)  # of the columns that the run was trained on
     """
-    return Predictor(Run.of(run, trust=trust))
+    return Predictor(Run.of(run, trust=trust).at(epoch))

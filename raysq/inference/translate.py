@@ -38,6 +38,7 @@ def translate_file(
     column: str | None = None,
     on_line: Callable[[int], None] = lambda count: None,
     on_message: Callable[[str], None] = lambda message: None,
+    epoch: int | None = None,
     trust: bool = False,
     **chosen: Any,
 ) -> dict[str, Any]:
@@ -52,7 +53,7 @@ def translate_file(
         column: column of the sentences in a table; inferred if None.
         on_line: called with the number of lines translated since the last call.
         on_message: called with each message about settings inferred from a table and about damaged rows.
-        trust: as for `raysq.load`.
+        epoch, trust: as for `raysq.load`.
         chosen: options of the problem's translator: `beam`, `penalty` and `unknown`.
 
     Returns:
@@ -69,7 +70,7 @@ def translate_file(
     """
     from raysq.inference.predictor import load
 
-    run = Run.of(run, trust=trust)
+    run = Run.of(run, trust=trust).at(epoch)
     require(run, "translate")
     tabular = str(source) != "-" and _is_table(Path(source))
     if column is not None and not tabular:
@@ -117,13 +118,15 @@ def translate_file(
     return result
 
 
-def translate(run: Run | str | Path, texts: Sequence[str], *, trust: bool = False, **chosen: Any) -> list[Any]:
+def translate(
+    run: Run | str | Path, texts: Sequence[str], *, epoch: int | None = None, trust: bool = False, **chosen: Any
+) -> list[Any]:
     """Translate sentences.
 
     Args:
         run: a finished run of a translation model, its directory or its id.
         texts: source sentences.
-        trust: as for `raysq.load`.
+        epoch, trust: as for `raysq.load`.
         chosen: as for `Predictor.translate`: `beam`, `penalty` and `unknown`.
 
     Returns:
@@ -138,7 +141,7 @@ def translate(run: Run | str | Path, texts: Sequence[str], *, trust: bool = Fals
     """
     from raysq.inference.predictor import load
 
-    run = Run.of(run, trust=trust)
+    run = Run.of(run, trust=trust).at(epoch)
     require(run, "translate")
     return load(run).translate(texts, **chosen)
 

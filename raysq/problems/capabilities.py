@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from raysq.data.dataset import Dataset
     from raysq.problems.base import RowContext
     from raysq.problems.charts import Table, Text
+    from raysq.problems.samples import Sample
     from raysq.problems.signature import Signature
 
 
@@ -108,6 +109,22 @@ class TextGenerator(Protocol):
         The function takes a prompt and keyword options (length, number of samples, temperature, seed). It returns a
         JSON-ready dict with `samples` (the continuations), `texts` (the prompt with each of them) and `unknown` (words
         of the prompt that are not in the vocabulary).
+        """
+        ...
+
+
+@runtime_checkable
+class EpochSampler(Protocol):
+    """What a model makes can be shown after epochs of training."""
+
+    def epoch_sampler(self, dataset: "Dataset", model: Any) -> "Callable[[], list[Sample]]":
+        """Return a function that makes samples with the weights that the model has when it is called.
+
+        The samples must be made from the same inputs at every call, and must not draw from global random generators.
+
+        Args:
+            dataset: data set of the run.
+            model: Keras model.
         """
         ...
 

@@ -18,6 +18,7 @@ from raysq.training.goodput import Attempt, read_attempts
 from raysq.training.published import PublishedComparison, compare_published
 from raysq.training.run import Run
 from raysq.training.run_config import RunConfig, resolve_config
+from raysq.training.run_files import EpochSamples
 from raysq.training.settings import TrainSettings
 
 
@@ -37,6 +38,7 @@ class Analysis:
         sections: The problem's sections.
         examples: Number of examples by split.
         published: Published figures of the model, beside those of the run where it follows their protocol.
+        samples: Samples of what the model makes, by epoch.
         attempts: Attempts at training the run, with their times. Empty for a run of an older raysq.
         missing: A message for each part that is left out.
         refused: Why the code of an untrusted run was not imported. Empty if none was needed.
@@ -53,6 +55,7 @@ class Analysis:
     sections: list[Section] = field(default_factory=list)
     examples: dict[str, int] = field(default_factory=dict)
     published: list[PublishedComparison] = field(default_factory=list)
+    samples: list[EpochSamples] = field(default_factory=list)
     attempts: list[Attempt] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     refused: str = ""
@@ -100,6 +103,10 @@ def analyze(run: Run, *, options: Mapping[str, Any] | None = None) -> Analysis:
         analysis.attempts = read_attempts(run)
     except DamagedError as error:
         analysis.missing.append(f"The goodput is left out: {error}")
+    try:
+        analysis.samples = run.samples()
+    except DamagedError as error:
+        analysis.missing.append(f"The samples by epoch are left out: {error}")
     try:
         analysis.dataset = _dataset(run.config)
         analysis.examples = {name: len(source) for name, source in run.problem.splits(analysis.dataset).items()}

@@ -16,6 +16,7 @@ from raysq.report.goodput import goodput_part
 from raysq.report.markup import Markup, join, tag
 from raysq.report.metrics import leaderboards, metrics_of, primary, repeats, verdict
 from raysq.report.model import draw_model, total
+from raysq.report.samples import samples_part
 from raysq.report.sections import draw_chart, draw_figures, draw_section, part
 from raysq.report.tables import draw_table
 from raysq.training.published import PublishedComparison
@@ -99,6 +100,7 @@ def run_parts(analysis: Analysis, *, level: int = 2) -> list[Markup]:
     """Return the sections of a run in reading order, with headings of a level."""
     parts = [history_part(analysis, level=level), leaderboard_part(analysis, level=level)]
     parts.append(published_part(analysis.published, level=level))
+    parts.append(samples_part(analysis.samples, level=level))
     parts += [draw_section(section, level=level) for section in analysis.sections]
     parts += [model_part(analysis, level=level), settings_part(analysis, level=level), data_part(analysis, level=level)]
     parts.append(goodput_part(analysis.attempts, analysis.state, level=level))

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from raysq import backend
 from raysq.data.dataset import Dataset
 from raysq.display.terminal import print_message
 from raysq.errors import DataError
@@ -40,7 +41,7 @@ def best_weights(run: Run, on_fallback: Callable[[str], None] = print_message) -
 
 
 def best_model(run: Run, dataset: Dataset | None = None) -> Any:
-    """Return the run's Keras model with the weights of its best epoch.
+    """Return the run's Keras model with the weights of its best epoch, or of the kept epoch that `run.epoch` names.
 
     Args:
         run: the run.
@@ -52,11 +53,34 @@ def best_model(run: Run, dataset: Dataset | None = None) -> Any:
         DataError: the run has no checkpoint or model file yet, or the file cannot be read.
         DamagedError: the checkpoints are damaged.
     """
+    if run.epoch is not None:
+        return _kept_model(run, run.epoch)
     if dataset is None:
         return load_saved(run)
     model = build_as_trained(run, dataset)
     assign(model, best_weights(run))
     return model
+
+
+def _kept_model(run: Run, epoch: int) -> Any:
+    """Return the run's Keras model with the weights of a kept epoch.
+
+    Raises:
+        DataError: the run's data set, from which the model is built, has changed or is missing.
+        DamagedError: the weights are damaged.
+    """
+    from raysq import layers
+
+    backend.load()
+    kept = checkpoint.load(run.kept(epoch))
+    if kept is None:
+        raise DataError(f"run {run.name} does not keep the weights of epoch {epoch} any more")
+    dataset = Dataset.open(run.config.data)
+    if dataset.fingerprint != run.config.fingerprint:
+        raise DataError(f"data set {run.config.data} has changed since run {run.name} was trained on it")
+    model = build_as_trained(run, dataset)
+    assign(model, kept.variables)
+    return layers.to_keras(model)
 
 
 def assign(model: Any, weights: Weights) -> None:

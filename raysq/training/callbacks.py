@@ -7,6 +7,7 @@ from typing import Any
 
 from raysq.errors import Interrupted
 from raysq.training.call_log import CallLog
+from raysq.training.run_files import EpochSamples
 from raysq.training.scaling import StepCost
 from raysq.training.state import TrainState
 
@@ -23,6 +24,7 @@ class TrainingCallbacks:
         on_train_batch_end: called after every call of compiled steps with the state, the loss, and the steps of an
             epoch.
         on_epoch_end: called with each epoch's record.
+        on_samples: called on the chief with the samples after an epoch, where the setting `samples_every` asks for any.
         on_step_cost: called once with the measured cost of a step of a worker group; see `raysq.training.loop.fit`.
         should_stop: called after every call of compiled steps. If it returns True, the state is saved and
             `Interrupted` is raised.
@@ -40,6 +42,7 @@ class TrainingCallbacks:
 
     on_train_batch_end: Callable[[TrainState, float, int], None] = lambda state, loss, steps_per_epoch: None
     on_epoch_end: Callable[[dict[str, Any]], None] = lambda record: None
+    on_samples: Callable[[EpochSamples], None] = lambda samples: None
     on_step_cost: Callable[[StepCost], None] = lambda cost: None
     should_stop: Callable[[], bool] = lambda: False
     should_pause: Callable[[], bool] = lambda: False

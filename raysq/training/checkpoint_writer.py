@@ -37,6 +37,8 @@ class CheckpointWriter:
         variables: Mapping[str, np.ndarray],
         state: dict[str, Any],
         callbacks: CallbackStates = NO_STATES,
+        *,
+        kept: Path | None = None,
     ) -> None:
         """Write the same checkpoint to each directory, one after the other; see `raysq.training.checkpoint.save`.
 
@@ -46,20 +48,22 @@ class CheckpointWriter:
                 that later steps overwrite.
             state: state of the training loop, ready for JSON, which is not changed afterwards.
             callbacks: states of callbacks, whose arrays are not changed afterwards either. Defaults to none.
+            kept: directory to keep the model's variables in, without those of the optimizer, before the others are
+                written. Defaults to none.
 
         Raises:
             OSError: this checkpoint, or the one before it, cannot be written.
         """
         self.wait()
         if self._pool is None:
-            _write(directories, variables, state, callbacks)
+            _write(directories, variables, state, callbacks, kept)
         else:
             for name, value in variables.items():
                 if name in self._copies:
                     self._copies[name][...] = value
                 else:
                     self._copies[name] = np.array(value)
-            self._pending = self._pool.submit(_write, directories, self._copies, state, callbacks)
+            self._pending = self._pool.submit(_write, directories, self._copies, state, callbacks, kept)
 
     def wait(self) -> None:
         """Wait until every checkpoint is on disk.
@@ -90,6 +94,10 @@ def _write(
     variables: Mapping[str, np.ndarray],
     state: dict[str, Any],
     callbacks: CallbackStates,
+    kept: Path | None,
 ) -> None:
+    if kept is not None:
+        model = {name: value for name, value in variables.items() if name.startswith("model/")}
+        checkpoint.save(kept, model, state)
     for directory in directories:
         checkpoint.save(directory, variables, state, callbacks)

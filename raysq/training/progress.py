@@ -7,6 +7,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from raysq.display.live import LiveOutput
 from raysq.display.numbers import metric
+from raysq.training.run_files import EpochSamples
 from raysq.training.state import TrainState
 
 _MAX_FIGURES = 8  # figures on a line
@@ -61,6 +62,12 @@ class TrainProgress:
     def print(self, line: str) -> None:
         """Print a line above the bar."""
         self._output.print(line)
+
+    def on_samples(self, samples: EpochSamples) -> None:
+        """Print the samples after an epoch, a line each."""
+        for sample in samples["samples"]:
+            text = " / ".join(sample["text"].split("\n"))
+            self.print(f"      {sample['title']}: {text}")
 
     def on_epoch_end(self, record: Mapping[str, Any]) -> None:
         """Print the line of a finished epoch from its record, as yielded by `raysq.training.loop.fit`."""

@@ -15,6 +15,7 @@ from raysq.tasks.published import Published
 from raysq.tasks.task import Task
 from raysq.training.config_differences import ABSENT, differing_settings
 from raysq.training.keras_callbacks.identity import show_callbacks
+from raysq.training.presets import LAYER_VERSION
 from raysq.training.run import Run
 from raysq.training.run_config import RunConfig, resolve_config
 
@@ -26,6 +27,8 @@ _OF_COMPUTATION = (
     "exact",
     "checkpoint_steps",
     "steps_per_execution",
+    "samples_every",
+    "keep_epochs",
 )
 _NOT_STATED: tuple[Any, ...] = (None, "", [], {}, "infer", "find")  # defaults of preparation that the files decide
 _SHOWN = 6  # differences in a line
@@ -164,16 +167,15 @@ def _preparation_differences(dataset: Dataset, task: Task) -> list[str]:
 def _setting_differences(config: RunConfig, dataset: Dataset, figure: Published) -> list[str]:
     """Return how the run's settings differ from the task's with those of the published protocol."""
     try:
-        published = resolve_config(config.task, config.model, dataset, config.seed, figure.settings)
+        overrides = {**figure.settings, **({"preset": figure.preset} if figure.preset else {})}
+        published = resolve_config(config.task, config.model, dataset, config.seed, overrides)
     except RaysqError as error:
         return [f"the published settings do not fit these data: {error.message}"]
     differences = [
         f"{name} {short(values[0])} (published: {short(values[1])})"
         for name, values in differing_settings([config, published]).items()
-        if name not in _OF_COMPUTATION and ABSENT not in values
+        if name not in (*_OF_COMPUTATION, LAYER_VERSION) and ABSENT not in values
     ]
-    if figure.preset:
-        differences.append(f"the defaults of Keras 3 (published: preset {figure.preset})")
     if config.callbacks:
         differences.append(f"callbacks {show_callbacks(config.callbacks)} (published: none)")
     return differences

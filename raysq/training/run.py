@@ -6,6 +6,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from raysq.config import join_names
 from raysq.display import notebook
 from raysq.display.numbers import metric
 from raysq.errors import DamagedError, DataError, RaysqError, UsageError
@@ -41,11 +42,13 @@ class Run(RunFiles):
     Attributes:
         directory: path of the run's directory.
         config: configuration of the run.
+        epoch: the kept epoch whose weights predictions are made with; None for the best.
     """
 
-    def __init__(self, directory: Path, config: RunConfig):
+    def __init__(self, directory: Path, config: RunConfig, epoch: int | None = None):
         super().__init__(directory)
         self.config = config
+        self.epoch = epoch
 
     def __repr__(self) -> str:
         figures = notebook.readable(self._figures)
@@ -170,7 +173,7 @@ class Run(RunFiles):
     def of(cls, run: "Run | str | Path", *, trust: bool = False) -> "Run":
         """Return an open run as it is, or open a run by directory or id; see `open`."""
         if isinstance(run, Run):
-            return cls.open(run.directory, trust=True) if trust and not run.config.may_import else run
+            return cls.open(run.directory, trust=True).at(run.epoch) if trust and not run.config.may_import else run
         return cls.open(run, trust=trust)
 
     def named(self, model: str, source: tuple[str, str]) -> "Run":
@@ -182,7 +185,23 @@ class Run(RunFiles):
 
     def resolved(self) -> "Run":
         """Return the same run with an absolute path, for another process; it keeps its trust."""
-        return Run(self.directory.resolve(), self.config)
+        return Run(self.directory.resolve(), self.config, self.epoch)
+
+    def at(self, epoch: int | None) -> "Run":
+        """Return the same run with the weights of a kept epoch for predictions; None changes nothing.
+
+        Raises:
+            UsageError: the weights of that epoch are not kept.
+        """
+        if epoch is None:
+            return self
+        kept = self.kept_epochs()
+        if epoch not in kept:
+            which = f"those of epochs {join_names(list(map(str, kept)))}" if kept else "none but the best"
+            raise UsageError(
+                f"run {self.name} does not keep the weights of epoch {epoch}, it has {which}: train with --keep-epochs"
+            )
+        return Run(self.directory, self.config, epoch)
 
     @property
     def problem(self) -> Problem[Any, Any]:

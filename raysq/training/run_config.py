@@ -23,6 +23,7 @@ from raysq.config import (
 from raysq.data.dataset import Dataset
 from raysq.errors import RaysqError, UsageError
 from raysq.problems.base import Problem
+from raysq.problems.capabilities import EpochSampler
 from raysq.problems.specs import ModelSpec
 from raysq.tasks.task import Task
 from raysq.training.builder import (
@@ -55,6 +56,8 @@ _LATER = {
     "pooling": "max",
     "dilation": 1,
     "sample_seed": None,
+    "samples_every": 0,
+    "keep_epochs": 0,
 }
 
 
@@ -352,6 +355,11 @@ def resolve_config(
     values = merge_layers(task, model, builder, (*defaults, by_size, by_rule), overrides)
     bound = problem.from_dataset(dataset, values["data"])
     training = make_settings(TrainSettings, values["training"])
+    if training.samples_every and not issubclass(problem, EpochSampler):
+        raise UsageError(
+            f"setting samples_every is for problems that show samples of what a model makes; {problem.noun} has none: "
+            "leave it out"
+        )
     built_with = {name: setting.default for name, setting in builder_settings(builder, model).items()}
     built_with |= values["model"]
     for name, value in built_with.items():

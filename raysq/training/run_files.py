@@ -35,6 +35,21 @@ class RunResult(TypedDict):
     replicas: NotRequired[list[int]]  # of each attempt, over all workers; absent likewise
 
 
+class SampleRecord(TypedDict):
+    """Schema of a sample in `samples.jsonl`; see `raysq.problems.samples.Sample`."""
+
+    title: str
+    text: str
+    expected: str | None
+
+
+class EpochSamples(TypedDict):
+    """Schema of a line of `samples.jsonl`: the samples after an epoch, 0 for those before training."""
+
+    epoch: int
+    samples: list[SampleRecord]
+
+
 class Failure(TypedDict):
     """Schema of `failure.json`: the reason why training ended."""
 
@@ -70,6 +85,15 @@ class RunFiles:
     def assets(self) -> Path:
         """Directory of files that predictions need besides the model and the metadata, where the problem has any."""
         return self.directory / "assets"
+
+    def kept(self, epoch: int) -> Path:
+        """Directory of the weights of an epoch that the setting `keep_epochs` keeps."""
+        return self.directory / "checkpoints" / f"epoch-{epoch:04d}"
+
+    def kept_epochs(self) -> list[int]:
+        """Return the numbers of the epochs whose weights are kept."""
+        names = (path.name.removeprefix("epoch-") for path in (self.directory / "checkpoints").glob("epoch-*"))
+        return sorted(int(name) for name in names if name.isdecimal())
 
     @contextmanager
     def lock(self) -> Iterator[None]:
@@ -121,6 +145,20 @@ class RunFiles:
     def append(self, record: Mapping[str, Any]) -> None:
         """Append an epoch's record to `metrics.jsonl`; records of this and later epochs, from before a crash, go."""
         write_json_lines(self.directory / "metrics.jsonl", [*self.metrics(record["epoch"] - 1), record])
+
+    def samples(self) -> list[EpochSamples]:
+        """Return the samples of each epoch from `samples.jsonl`; none where the setting `samples_every` is 0.
+
+        Raises:
+            DamagedError: a line is truncated or changed.
+        """
+        hint = "remove it: the samples so far are lost, and those to come are written anew"
+        return read_json_lines(self.directory / "samples.jsonl", EpochSamples, hint)
+
+    def append_samples(self, samples: EpochSamples) -> None:
+        """Append an epoch's samples to `samples.jsonl`; those of this and later epochs, from before a crash, go."""
+        earlier = [record for record in self.samples() if record["epoch"] < samples["epoch"]]
+        write_json_lines(self.directory / "samples.jsonl", [*earlier, samples])
 
     def result(self) -> dict[str, Any] | None:
         """Return the content of `result.json`, or None if the run is not finished.

@@ -40,6 +40,10 @@ class TrainSettings:
         checkpoint_steps: number of steps between checkpoints within an epoch; 0 for one checkpoint per epoch.
         steps_per_execution: number of steps of a compiled call, at whose ends callbacks that act on batches are called;
             0 for that of the compiled model (1 if it is not compiled). Without such callbacks it has no effect.
+        samples_every: number of epochs between samples of what the model makes, such as a generated sentence, which are
+            kept in the run's `samples.jsonl`; 0 for none. The first samples are those before training.
+        keep_epochs: number of epochs between those whose weights are kept for `--epoch` of `generate`, `translate` and
+            `predict`; 1 keeps those of every epoch, 0 of none but the best.
     """
 
     epochs: Annotated[int, Range(least=1)] = 20
@@ -60,6 +64,8 @@ class TrainSettings:
     exact: Annotated[int, Range(least=0)] = 0
     checkpoint_steps: Annotated[int, Range(least=0)] = 0
     steps_per_execution: Annotated[int, Range(least=0)] = 0
+    samples_every: Annotated[int, Range(least=0)] = 0
+    keep_epochs: Annotated[int, Range(least=0)] = 0
 
     def __post_init__(self) -> None:
         check_ranges(self)

@@ -69,6 +69,7 @@ def _train(
     goodput: GoodputRecorder,
     on_message: Callable[[str], None],
 ) -> dict[str, float]:
+    from raysq.training.epoch_samples import SampleWriter
     from raysq.training.exact_exchange import GatherGroup
     from raysq.training.keras_callbacks.runner import CallbackRunner
     from raysq.training.loop import fit
@@ -108,12 +109,12 @@ def _train(
                 on_message(message)
         goodput.begin(state, trainer.replicas)
 
-        def save(*directories: Path) -> None:
+        def save(*directories: Path, kept: Path | None = None) -> None:
             with goodput.checkpoint():
                 values = trainer.snapshot()  # on every worker: metrics are summed over them
                 trainer.merge_metrics(values)
                 if chief:
-                    writer.save(directories, values, state.to_json(), keras_callbacks.states())
+                    writer.save(directories, values, state.to_json(), keras_callbacks.states(), kept=kept)
 
         def save_now() -> None:
             save(run.last)
@@ -136,6 +137,12 @@ def _train(
             if trainer.settings.checkpoint_steps and state.step % trainer.settings.checkpoint_steps == 0:
                 save(run.last)
 
+        every, keep = trainer.settings.samples_every, trainer.settings.keep_epochs
+        sampler = None
+        if chief and every:
+            sampler = stack.enter_context(closing(SampleWriter(run, trainer, dataset)))
+            if not state.step:
+                callbacks.on_samples(sampler.write(0, 0))
         if damages:
             save(run.last)  # replace the damaged checkpoint
             on_message(damages[0])
@@ -149,9 +156,15 @@ def _train(
                 run.append(record)
             if tensorboard is not None:
                 tensorboard.write(record)
+            samples = None
+            if sampler is not None and state.epoch % every == 0:
+                samples = sampler.write(state.epoch, state.step)
             # Save the best checkpoint first: after a crash between the two, the epoch is repeated and compared again.
-            save(*([run.best] if record["best"] else []), run.last)
+            kept = run.kept(state.epoch) if keep and state.epoch % keep == 0 else None
+            save(*([run.best] if record["best"] else []), run.last, kept=kept)
             callbacks.on_epoch_end(record)
+            if samples is not None:
+                callbacks.on_samples(samples)
         if keras_callbacks.on_train_end(state):
             # The weights that a callback leaves at the end are the model's, as after `Model.fit`.
             epoch, step = _last_weights(run, trainer, state, chief)

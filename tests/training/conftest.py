@@ -3,6 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from problems.language_modeling.corpus import prepared as write_sentences
 from problems.text_classification import corpus
 from problems.word_vectors.written import texts as word_texts
 from problems.word_vectors.written import write
@@ -17,6 +18,8 @@ SGD = {**SMALL, "epochs": 2, "batch_size": 13, "optimizer": "sgd", "learning_rat
 ONE = {**SMALL, "epochs": 1, "units": 4}
 # More steps than a call of compiled steps takes, in an epoch that it does not divide; long enough to be interrupted.
 TEXT = {**corpus.SMALL, "epochs": 8, "steps_per_epoch": 20, "batch_size": 13, "optimizer": "sgd", "learning_rate": 0.2}
+SENTENCES = {"embedding": 4, "units": 4, "maxlen": 8, "epochs": 2, "batch_size": 13, "dropout": 0.0, "xla": "false"}
+SAMPLED = {**SENTENCES, "samples_every": 1, "keep_epochs": 2, "optimizer": "sgd", "learning_rate": 0.2}
 # XLA takes long to compile a loop, and every worker does it.
 CASES = {
     "dense": ("dense", {**SGD, "eval_batch_size": 37, "xla": "true"}),
@@ -54,6 +57,8 @@ def by_workers(tmp_path_factory):
     gaps = write_series(folder / "gaps", unobserved=[(row, row + 5) for row in range(40, 1200, 23)])
     configs["gaps"] = resolve_config("jena", "dense", gaps, 0, {**SGD, "delay": "6,12"})
     configs["text"] = resolve_config("classify", "embedding", texts, 0, TEXT)
+    sentences = write_sentences(folder / "sentences")
+    configs["sampled"] = resolve_config("text", "lstm", sentences, 0, SAMPLED)
     for name, (task, model, settings) in EXACT.items():
         dataset, small = {"jena": (gaps, SMALL), "classify": (texts, corpus.SMALL), "skipgram": (words, {})}[task]
         configs[name] = resolve_config(task, model, dataset, 0, {**small, **PARTS, **settings})
@@ -76,7 +81,7 @@ def by_workers(tmp_path_factory):
         "2 in a ring": Job(*some("ring", "moving", "penalty"), workers=2, gather=False),
         "2 of 2 devices": Job(*some("two devices", "dense", "host", "moving"), workers=2, replicas=2, host=["host"]),
     }
-    names = ("diverging", *rounded, *masked, "decided", "float16", *EXACT)
+    names = ("diverging", *rounded, *masked, "decided", "float16", "sampled", *EXACT)
     stop = dict.fromkeys(EXACT, 5)  # two workers to the middle of the first epoch, then three to the end
     two = some("two", *names)
     jobs["2"] = Job(*two, workers=2, host=["host", "lstm"], again=masked, stop=stop, callbacks={"decided": DECIDING})
@@ -85,5 +90,5 @@ def by_workers(tmp_path_factory):
     jobs["exact"] = Job(*some("exact", *EXACT))
     with ThreadPoolExecutor(1) as beside:
         apart = beside.submit(train_apart, folder, jobs)
-        one = some("one", *rounded, "dropout", "decided")
+        one = some("one", *rounded, "dropout", "decided", "sampled")
         return {"1": train_here(*one, {"decided": deciding}), **apart.result()}

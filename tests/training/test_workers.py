@@ -28,6 +28,15 @@ def test_workers_equal_one_to_float_rounding(by_workers, workers, case):
     assert one.name == several.name, "the run's id depends on the number of workers"
 
 
+def test_the_chief_alone_makes_samples_and_keeps_epochs(by_workers):
+    one, several = by_workers["1"]["sampled"], by_workers["2"]["sampled"]
+    close(one, several)
+    assert [each["epoch"] for each in several.samples()] == [0, 1, 2] and several.kept_epochs() == [2]
+    assert one.samples()[0] == several.samples()[0], "the weights before training are the same"
+    (before, *_, after) = several.samples()
+    assert [s["title"] for s in before["samples"]] == [s["title"] for s in after["samples"]]
+
+
 @pytest.mark.parametrize("case", ["dropout", "moving"])
 def test_two_workers_repeat_bit_for_bit(by_workers, case):
     first, again = by_workers["2"][case], by_workers["2"][f"{case} again"]

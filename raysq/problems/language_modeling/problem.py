@@ -27,12 +27,15 @@ from raysq.problems.language_modeling.report import report
 from raysq.problems.language_modeling.sample import sample
 from raysq.problems.language_modeling.settings import FIRST, LanguageModelingSettings
 from raysq.problems.language_modeling.vocabulary import FILE, LanguageVocabulary
+from raysq.problems.samples import Sample
 from raysq.problems.signature import Signature
 from raysq.problems.specs import BatchSource, InputSpec, ModelSpec, Objective
 from raysq.problems.splits import SPLITS, validation_messages, with_val_text
 
 _BUILDERS = "raysq.problems.language_modeling.models:"
 _BIGRAMS = {"sequence_targets": False, "maxlen": 1}
+_TEMPERATURES = (0.5, 1.0)  # of samples during training
+_SAMPLED = {"word": 20, "char": 100}  # their length by level
 _MAXLEN = {"word": 40, "char": 120}  # default by level
 
 
@@ -165,6 +168,18 @@ class LanguageModeling(Problem[LanguageModelingSettings, LanguageModelingMetadat
 
     def embedded_words(self) -> list[str]:
         return [""] * FIRST + self.vocabulary.terms[FIRST:]
+
+    def epoch_sampler(self, dataset: Dataset, model: Any) -> Callable[[], list[Sample]]:
+        vocabulary = dataset.derived(Sentences, self.settings).vocabulary
+        generator = Generator(model, vocabulary, self.preprocessor, self.settings)
+        words = _SAMPLED[self.preprocessor.level]
+
+        def samples() -> list[Sample]:
+            """Return a text for each temperature, with the same seed, from the beginning of a sentence on."""
+            texts = [generator(words=words, temperature=value)["samples"][0] for value in _TEMPERATURES]
+            return [Sample(f"temperature {t:g}", text) for t, text in zip(_TEMPERATURES, texts, strict=True)]
+
+        return samples
 
     def text_generator(self, model: Any) -> Callable[..., dict[str, Any]]:
         return Generator(model, self.vocabulary, self.preprocessor, self.settings)

@@ -1,6 +1,6 @@
 """Translation of sentence pairs from one language to another."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -12,6 +12,7 @@ from raysq.errors import UsageError
 from raysq.problems.base import Problem, ReportModel, RowContext
 from raysq.problems.charts import Section
 from raysq.problems.interface import Interface
+from raysq.problems.samples import Sample
 from raysq.problems.signature import Signature
 from raysq.problems.specs import BatchSource, InputSpec, ModelSpec, Objective
 from raysq.problems.splits import SPLITS, validation_messages, with_val_text
@@ -32,6 +33,7 @@ from raysq.problems.translation.translate import SentenceTranslator, TranslatedS
 from raysq.problems.translation.vocabulary import FIRST, read_vocabularies, vocabulary_files
 
 _BUILDERS = "raysq.problems.translation.models:"
+_SAMPLES = 5  # sentences that are translated during training
 _MAX_LENGTHS = {"word": 40, "char": 120}  # upper limits of the default sentence lengths
 
 
@@ -186,6 +188,19 @@ class Translation(Problem[TranslationSettings, TranslationMetadata]):
         texts = [translation.text for translation in self._translate_rows(dataset, model, rows)]
         return {"bleu": self.bleu(texts, dataset.texts("target", rows))}
 
+    def epoch_sampler(self, dataset: Dataset, model: Any) -> Callable[[], list[Sample]]:
+        rows = evenly_spaced(self.corpus(dataset).split.val, _SAMPLES)
+        sources, expected = dataset.texts("source", rows), dataset.texts("target", rows)
+        translator = self._translator_of(dataset, model)
+
+        def samples() -> list[Sample]:
+            """Return the translations of pairs of the validation split, with a beam of 1."""
+            translations = translator.translate(sources, beam=1)
+            made = zip(sources, translations, expected, strict=True)
+            return [Sample(source, translation.text, target) for source, translation, target in made]
+
+        return samples
+
     def analysis(self, dataset: Dataset, model: Any) -> dict[str, Any]:
         return analyze(
             dataset,
@@ -200,10 +215,13 @@ class Translation(Problem[TranslationSettings, TranslationMetadata]):
 
     def _translate_rows(self, dataset: Dataset, model: Any, rows: np.ndarray) -> list[TranslatedSentence]:
         """Translate the source sentences of rows of a data set, with a beam of 1."""
+        return self._translator_of(dataset, model).translate(dataset.texts("source", rows), beam=1)
+
+    def _translator_of(self, dataset: Dataset, model: Any) -> SentenceTranslator:
+        """Return a translator with the vocabularies of a data set."""
         corpus = self.corpus(dataset)
         vocabularies = (corpus.source.vocabulary, corpus.target.vocabulary)
-        translator = SentenceTranslator(model, self.settings, self.preprocessor.languages, vocabularies)
-        return translator.translate(dataset.texts("source", rows), beam=1)
+        return SentenceTranslator(model, self.settings, self.preprocessor.languages, vocabularies)
 
 
 def _unit(language: Language) -> str:

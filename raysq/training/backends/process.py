@@ -41,7 +41,11 @@ def train(
     configure(settings, run.config.seed, gpu=gpu, threads=threads)
     with TrainProgress(settings.epochs, quiet) as progress, _stop_on_signal() as should_stop:
         own = TrainingCallbacks(
-            progress.on_train_batch_end, progress.on_epoch_end, should_stop=should_stop, keras_callbacks=callbacks
+            progress.on_train_batch_end,
+            progress.on_epoch_end,
+            progress.on_samples,
+            should_stop=should_stop,
+            keras_callbacks=callbacks,
         )
         run_worker(run, make_strategy(1, gpu), own, command=command)
 

@@ -18,6 +18,7 @@ from raysq.inference.translate import translate_file
 from raysq.problems.translation.sample import pairs, sample
 from raysq.report.analysis import analyze
 from raysq.report.page import write_report
+from raysq.training.best import best_model
 from raysq.training.builder import load_builder
 from raysq.training.presets import with_preset
 from raysq.training.run_config import resolve_config
@@ -148,6 +149,16 @@ def test_bleu_is_measured_and_the_report_shows_sentences(pairs_run, pairs_datase
     assert len(re.findall(r'"text":"[01]\.\d\d"', page)) > 10, "weights of what it looks at"
     footer = r"<footer>.*</footer>"  # tells the time
     assert re.sub(footer, "", again) == re.sub(footer, "", page)
+
+
+def test_samples_during_training_are_translations_of_validation_pairs(pairs_run, pairs_dataset):
+    problem = pairs_run("attention").problem
+    sample = problem.epoch_sampler(pairs_dataset, best_model(pairs_run("attention"), pairs_dataset))
+    samples = sample()
+    rows = problem.corpus(pairs_dataset).split.val
+    known = dict(zip(pairs_dataset.texts("source", rows), pairs_dataset.texts("target", rows), strict=True))
+    assert len(samples) == 5 and all(known[each.title] == each.expected for each in samples)
+    assert any(each.text for each in samples) and sample() == samples
 
 
 def test_without_sacrebleu_it_is_said(monkeypatch):

@@ -1,0 +1,40 @@
+"""Samples of what a model makes, as tables over the epochs of training."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from raysq.problems.charts import Table
+from raysq.report.markup import Markup
+from raysq.report.sections import part
+from raysq.report.tables import draw_table
+from raysq.training.run_files import EpochSamples
+
+_MOST = 20  # epochs in a table
+
+
+def sample_tables(epochs: Sequence[EpochSamples]) -> list[Table]:
+    """Return a table for each sample, with a row for each epoch, or for some of many."""
+    if not epochs:
+        return []
+    chosen = [epochs[index] for index in np.unique(np.linspace(0, len(epochs) - 1, _MOST).astype(int)).tolist()]
+    tables = []
+    for number, sample in enumerate(epochs[-1]["samples"]):
+        rows = [[str(each["epoch"]), _in_a_line(each["samples"][number]["text"])] for each in chosen]
+        if sample["expected"] is not None:
+            rows.append(["expected", _in_a_line(sample["expected"])])
+        tables.append(Table(["epoch", "sample"], rows, sample["title"]))
+    return tables
+
+
+def samples_part(epochs: Sequence[EpochSamples], *, level: int = 2) -> Markup | None:
+    """Return the tables of the samples, or None without any."""
+    tables = sample_tables(epochs)
+    if not tables:
+        return None
+    note = "Made from the same inputs with the weights after an epoch; 0 is before training."
+    return part("Samples by epoch", *map(draw_table, tables), note=note, level=level)
+
+
+def _in_a_line(text: str) -> str:
+    return " / ".join(text.split("\n"))
