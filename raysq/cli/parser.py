@@ -2,13 +2,26 @@
 
 import argparse
 from collections.abc import Callable
-from typing import Any
 
 from raysq.cli import config, data, generate, neighbors, results, serve, train, translate
 from raysq.cli.completion import PrintCompletion
 from raysq.cli.intermixed import IntermixedParser
 from raysq.cli.problem_options import add_problem_options
 from raysq.cli.renamed import Renamed
+from raysq.cli.shared_options import (
+    add_callbacks,
+    add_data_and_model,
+    add_epoch,
+    add_fresh,
+    add_preset,
+    add_run,
+    add_seed,
+    add_settings,
+    add_task,
+    add_track,
+    add_training,
+    add_trust,
+)
 
 
 def parser(requested: str = "") -> argparse.ArgumentParser:
@@ -36,7 +49,7 @@ def parser(requested: str = "") -> argparse.ArgumentParser:
     sub.add_argument("--published", action="store_true", help="List the published figures and their protocols instead.")
 
     sub = command("prepare", data.prepare, "Prepare the data of a task as Arrow shards with a manifest.")
-    _add_task(sub)
+    add_task(sub)
     sub.add_argument(
         "--source",
         help="Path, URL or URI (s3://, gs://, abfs://) of the raw data, or sample[:LENGTH], such as sample:60d, for "
@@ -52,10 +65,10 @@ def parser(requested: str = "") -> argparse.ArgumentParser:
     sub.add_argument("--fresh", action="store_true", help="Prepare the data again even if nothing has changed.")
     add_problem_options(sub, "prepare", requested)
     sub.add_argument("--colour", action=Renamed, new="--color")
-    _add_settings(sub)
+    add_settings(sub)
 
     sub = command("train", train.train, "Train a model, or continue an interrupted training.")
-    _add_training(sub)
+    add_training(sub)
     sub.add_argument(
         "--per-worker-batch",
         type=int,
@@ -70,30 +83,30 @@ def parser(requested: str = "") -> argparse.ArgumentParser:
         metavar="FILE",
         help="File of data, model and settings: printed by `raysq config`, or the best.json of a search.",
     )
-    _add_seed(sub, None, "weights, the order of the examples and dropout")  # that of the file of --config, or 0
+    add_seed(sub, None, "weights, the order of the examples and dropout")  # that of the file of --config, or 0
     sub.add_argument("--name", help="Name of the run. Defaults to an id of everything that affects the result.")
-    _add_fresh(sub, "run")
-    _add_callbacks(sub, "of the run")
-    _add_track(sub)
+    add_fresh(sub, "run")
+    add_callbacks(sub, "of the run")
+    add_track(sub)
     train.add_epochs(sub)
     sub.add_argument(
         "--dry-run",
         action="store_true",
         help="Show the configuration and the estimated time, and with --workers what they gain, without training.",
     )
-    _add_settings(sub)
+    add_settings(sub)
 
     sub = command("config", config.config, "Print all settings of a model as a file for `raysq train --config`.")
-    _add_task(sub)
-    _add_data_and_model(sub, "the task's model")
-    _add_seed(sub, 0, "weights, the order of the examples and dropout")
+    add_task(sub)
+    add_data_and_model(sub, "the task's model")
+    add_seed(sub, 0, "weights, the order of the examples and dropout")
     sub.add_argument("--schema", action="store_true", help="Print the JSON schema of the file instead.")
-    _add_preset(sub)
-    _add_settings(sub)
+    add_preset(sub)
+    add_settings(sub)
 
     sub = command("tune", train.tune, "Search for better settings with Ray Tune.")
-    _add_task(sub)
-    _add_data_and_model(sub, "the task's model for searches")
+    add_task(sub)
+    add_data_and_model(sub, "the task's model for searches")
     sub.add_argument(
         "--trials",
         type=int,
@@ -171,22 +184,22 @@ def parser(requested: str = "") -> argparse.ArgumentParser:
     sub.add_argument(
         "--storage", metavar="PATH", help="Directory of the experiments. Defaults to RAYSQ_HOME/experiments."
     )
-    _add_seed(sub, 0, "the search and of every trial")
+    add_seed(sub, 0, "the search and of every trial")
     sub.add_argument("--name", help="Name of the experiment.")
-    _add_fresh(sub, "experiment")
-    _add_callbacks(sub, "of each trial")
-    _add_preset(sub)
-    _add_track(sub)
-    _add_trust(sub)
-    _add_settings(sub)
+    add_fresh(sub, "experiment")
+    add_callbacks(sub, "of each trial")
+    add_preset(sub)
+    add_track(sub)
+    add_trust(sub)
+    add_settings(sub)
 
     sub = command(
         "evaluate",
         train.evaluate,
         "Evaluate the best weights of a run beside the baselines, with a confusion matrix for classifiers.",
     )
-    _add_run(sub)
-    _add_trust(sub)
+    add_run(sub)
+    add_trust(sub)
     sub.add_argument(
         "--split",
         choices=("train", "val", "test"),
@@ -210,7 +223,7 @@ def parser(requested: str = "") -> argparse.ArgumentParser:
     )
     add_problem_options(sub, "report", requested)
     sub.add_argument("--open", action="store_true", help="Open the page in the browser.")
-    _add_trust(sub)
+    add_trust(sub)
 
     sub = command("compare", results.compare, "Show the settings in which runs differ, and their metrics side by side.")
     sub.add_argument(
@@ -219,18 +232,18 @@ def parser(requested: str = "") -> argparse.ArgumentParser:
         nargs="+",
         help="Id, prefix of an id or directory of each run; the name or directory of a search stands for its best run.",
     )
-    _add_trust(sub)
+    add_trust(sub)
 
     sub = command("backtest", train.backtest, "Train and test on a rolling origin, with each fold later in time.")
-    _add_training(sub)
+    add_training(sub)
     sub.add_argument("--folds", type=int, default=4, help="Number of blocks into which the test rows are cut.")
-    _add_seed(sub, 0, "weights, the order of the examples and dropout")
-    _add_fresh(sub, "folds' runs")
-    _add_settings(sub)
+    add_seed(sub, 0, "weights, the order of the examples and dropout")
+    add_fresh(sub, "folds' runs")
+    add_settings(sub)
 
     sub = command("predict", results.predict, "Predict the rows of a raw file, or texts, with a trained run.")
-    _add_run(sub)
-    _add_epoch(sub)
+    add_run(sub)
+    add_epoch(sub)
     inputs = sub.add_mutually_exclusive_group(required=True)
     inputs.add_argument(
         "--input",
@@ -257,10 +270,10 @@ def parser(requested: str = "") -> argparse.ArgumentParser:
         help="Number of Ray actors that predict. Defaults to the CPUs for a large file, and to none for a small one.",
     )
     sub.add_argument("--gpu", action="store_true", help="Use a GPU for each actor.")
-    _add_trust(sub)
+    add_trust(sub)
 
     sub = command("export", results.export, "Write the model of a run in another format.")
-    _add_run(sub)
+    add_run(sub)
     sub.add_argument(
         "--format",
         default="keras",
@@ -278,33 +291,33 @@ def parser(requested: str = "") -> argparse.ArgumentParser:
         metavar="PATH",
         help="File to write, or directory for json and saved_model. Defaults to one in the run's directory.",
     )
-    _add_trust(sub)
+    add_trust(sub)
 
     sub = command("generate", generate.generate, "Generate text with a language model.")
-    _add_run(sub)
-    _add_epoch(sub)
+    add_run(sub)
+    add_epoch(sub)
     generate.add(sub)
-    _add_trust(sub)
+    add_trust(sub)
 
     sub = command("translate", translate.translate, "Translate sentences or a file with a translation model.")
-    _add_run(sub)
-    _add_epoch(sub)
+    add_run(sub)
+    add_epoch(sub)
     translate.add(sub)
-    _add_trust(sub)
+    add_trust(sub)
 
     sub = command("neighbors", neighbors.neighbors, "Show nearest words and analogies, and export word vectors.")
-    _add_run(sub)
+    add_run(sub)
     neighbors.add(sub)
-    _add_trust(sub)
+    add_trust(sub)
 
     sub = command("serve", serve.serve, "Serve runs over HTTP on Ray Serve, with a page for the browser.")
     serve.add(sub)
-    _add_trust(sub)
+    add_trust(sub)
 
     command("runs", results.runs, "List the runs and searches with their state and best validation loss.")
 
     sub = command("rm", results.remove, "Remove runs.")
-    _add_run(sub, "run_names", nargs="+")
+    add_run(sub, "run_names", nargs="+")
     sub.add_argument("--yes", action="store_true", help="Remove without asking.")
 
     sub = command("verify", data.verify, "Check a data set against the checksums of its manifest.")
@@ -313,91 +326,3 @@ def parser(requested: str = "") -> argparse.ArgumentParser:
     sub = command("doctor", data.doctor, "Show versions and devices, and check the free disk space and Ray.")
     sub.add_argument("--no-ray", action="store_true", help="Do not connect to Ray or start it.")
     return whole
-
-
-def _add_task(sub: argparse.ArgumentParser) -> None:
-    sub.add_argument("task", metavar="TASK", help="Name of a task. `raysq tasks` lists them.")
-
-
-def _add_run(sub: argparse.ArgumentParser, name: str = "run_name", **keywords: Any) -> None:
-    sub.add_argument(name, metavar="RUN", **keywords, help="Id of a run, a prefix of it, or the run's directory.")
-
-
-def _add_epoch(sub: argparse.ArgumentParser) -> None:
-    sub.add_argument(
-        "--epoch", type=int, metavar="N", help="Epoch whose weights --keep-epochs kept. Defaults to the best epoch."
-    )
-
-
-def _add_track(sub: argparse.ArgumentParser) -> None:
-    sub.add_argument(
-        "--track",
-        metavar="NAME",
-        help="Log to a tracker: mlflow, wandb (whose environment variables apply) or tensorboard.",
-    )
-
-
-def _add_callbacks(sub: argparse.ArgumentParser, of: str) -> None:
-    sub.add_argument(
-        "--callback",
-        action="append",
-        default=[],
-        metavar="MODULE:NAME[,KEY=VALUE]",
-        help=f"Keras callback {of}: a keras.callbacks.Callback object, or a class or function that makes one, with its "
-        "arguments, such as keras.callbacks:EarlyStopping,patience=3. Can be repeated.",
-    )
-
-
-def _add_data_and_model(sub: argparse.ArgumentParser, default_model: str) -> None:
-    sub.add_argument("--data", help="Name or directory of a prepared data set. Defaults to the task's newest.")
-    sub.add_argument(
-        "--model", help=f"Name of a model of the task, or package.module:function. Defaults to {default_model}."
-    )
-
-
-def _add_training(sub: argparse.ArgumentParser) -> None:
-    """Add the options that `train` and `backtest` share."""
-    _add_task(sub)
-    _add_data_and_model(sub, "the task's model")
-    sub.add_argument(
-        "--workers",
-        metavar="N|MIN:MAX",
-        default="1",
-        help="Number of workers. More than one form a Ray worker group. With MIN:MAX, the group goes on with fewer "
-        "workers where nodes are lost, and with more where there is room.",
-    )
-    sub.add_argument("--gpu", action="store_true", help="Use a GPU for each worker.")
-    sub.add_argument("--threads", type=int, help="Number of TensorFlow threads of each worker. Defaults to all cores.")
-    sub.add_argument("--epochs", type=int, help="Maximum number of epochs. Same as --set epochs=N.")
-    _add_preset(sub)
-    _add_trust(sub)
-
-
-def _add_settings(sub: argparse.ArgumentParser) -> None:
-    sub.add_argument(
-        "--set", action="append", default=[], metavar="KEY=VALUE", help="Value of a setting. Can be repeated."
-    )
-
-
-def _add_preset(sub: argparse.ArgumentParser) -> None:
-    sub.add_argument(
-        "--preset",
-        metavar="NAME",
-        help="Defaults and formulas of an older Keras, for tutorials: keras2 or keras1. --set wins over them.",
-    )
-
-
-def _add_seed(sub: argparse.ArgumentParser, default: int | None, of: str) -> None:
-    sub.add_argument("--seed", type=int, default=default, help=f"Random seed of {of}.")
-
-
-def _add_fresh(sub: argparse.ArgumentParser, what: str) -> None:
-    sub.add_argument("--fresh", action="store_true", help=f"Discard earlier results of the {what} and start anew.")
-
-
-def _add_trust(sub: argparse.ArgumentParser) -> None:
-    sub.add_argument(
-        "--trust",
-        action="store_true",
-        help="Import the code that a run or search from elsewhere names. See docs/trust.md.",
-    )

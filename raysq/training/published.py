@@ -171,10 +171,13 @@ def _setting_differences(config: RunConfig, dataset: Dataset, figure: Published)
         published = resolve_config(config.task, config.model, dataset, config.seed, overrides)
     except RaysqError as error:
         return [f"the published settings do not fit these data: {error.message}"]
+    different = differing_settings([config, published])
+    # The version of the layers follows from the preset, unless it was set by itself.
+    left_out = (*_OF_COMPUTATION, LAYER_VERSION) if "preset" in different else _OF_COMPUTATION
     differences = [
         f"{name} {short(values[0])} (published: {short(values[1])})"
-        for name, values in differing_settings([config, published]).items()
-        if name not in (*_OF_COMPUTATION, LAYER_VERSION) and ABSENT not in values
+        for name, values in different.items()
+        if name not in left_out and ABSENT not in values
     ]
     if config.callbacks:
         differences.append(f"callbacks {show_callbacks(config.callbacks)} (published: none)")
