@@ -20,6 +20,7 @@ from raysq.problems import register_problem
 from raysq.problems.base import Metadata, Problem, ReportModel, RowContext
 from raysq.problems.specs import ArraySpec, BatchSource, InputSpec, ModelSpec, Objective, OutputMetric
 from raysq.report.compare import Comparison, compare
+from raysq.report.data_page import DataPage, show_data
 from raysq.report.inline import Report
 from raysq.report.page import write_report
 from raysq.serving.serve import Server, serve
@@ -40,6 +41,7 @@ __all__ = [
     "BatchSource",
     "Chunk",
     "Comparison",
+    "DataPage",
     "Dataset",
     "Experiment",
     "InputSpec",
@@ -77,6 +79,7 @@ __all__ = [
     "register_task",
     "runs",
     "serve",
+    "show_data",
     "train",
     "translate",
     "translate_file",

@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Callable
 
-from raysq.cli import config, data, generate, neighbors, results, serve, train, translate
+from raysq.cli import config, data, generate, neighbors, results, serve, show, train, translate
 from raysq.cli.completion import PrintCompletion
 from raysq.cli.intermixed import IntermixedParser
 from raysq.cli.problem_options import add_problem_options
@@ -65,6 +65,11 @@ def parser(requested: str = "") -> argparse.ArgumentParser:
     sub.add_argument("--fresh", action="store_true", help="Prepare the data again even if nothing has changed.")
     add_problem_options(sub, "prepare", requested)
     sub.add_argument("--colour", action=Renamed, new="--color")
+    add_settings(sub)
+
+    sub = command("show", show.show, "Show what data look like before anything is trained, on an HTML page.")
+    show.add(sub)
+    add_problem_options(sub, "prepare", requested)
     add_settings(sub)
 
     sub = command("train", train.train, "Train a model, or continue an interrupted training.")

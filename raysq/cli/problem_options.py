@@ -6,6 +6,9 @@ from typing import Any
 from raysq import problems
 from raysq.errors import UsageError
 
+# Commands that have the options of a problem for another.
+_COMMANDS = {"prepare": ("prepare", "show"), "report": ("report",)}
+
 
 def add_problem_options(sub: argparse.ArgumentParser, command: str, requested: str) -> None:
     """Add the options of all problems to a command, in a group for each problem.
@@ -17,7 +20,7 @@ def add_problem_options(sub: argparse.ArgumentParser, command: str, requested: s
         command: "prepare" or "report".
         requested: command that the user gave. Problems of other packages are searched for this one only.
     """
-    names = problems.REGISTRY.names() if command == requested else tuple(problems.REGISTRY.builtin)
+    names = problems.REGISTRY.names() if requested in _COMMANDS[command] else tuple(problems.REGISTRY.builtin)
     added: set[str] = set()
     for name in names:
         try:

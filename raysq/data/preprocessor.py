@@ -154,6 +154,13 @@ class Preprocessor(ABC):
         """
         raise UsageError("this problem takes no --validation: leave it out, and give one --source")
 
+    def infer_overview(self, files: list[Path]) -> tuple[Self, list[str]]:
+        """Infer settings that the user left out for `raysq show`, which trains nothing. By default it is `infer`.
+
+        A subclass whose `infer` needs an answer, such as the column to predict, does without one here.
+        """
+        return self.infer(files)
+
     def infer_defaults(
         self, settings: Mapping[str, Any], defaults: Mapping[str, Any]
     ) -> tuple[dict[str, Any], list[str]]:

@@ -293,6 +293,21 @@ class Problem(ABC, Generic[S, M]):
             A table. A column `remark`, if present, holds a message about each row, or null.
         """
 
+    @classmethod
+    def overview(cls, dataset: "Dataset", values: Mapping[str, Any]) -> "list[Section]":
+        """Return the sections of `raysq show`: what the data look like before anything is trained.
+
+        By default there are none, and the page has the columns alone.
+
+        Args:
+            dataset: a prepared data set, or the first rows of raw files.
+            values: settings of the batches, of the task and of the data set. They may not fit the first rows.
+
+        Raises:
+            DataError: a part of the data set is damaged.
+        """
+        return []
+
     def report(self, dataset: "Dataset", model: ReportModel, options: Mapping[str, Any]) -> "list[Section]":
         """Return the sections of the HTML report that are particular to the problem. By default there are none.
 

@@ -1,5 +1,6 @@
 """The user's own table: numbers, categories, tensors and lists of ids, to predict one or more of its columns."""
 
+from raysq.data.readers.unpack import with_compressions
 from raysq.tasks.spaces import TABLES
 from raysq.tasks.task import Task
 
@@ -14,6 +15,14 @@ TASK = Task(
         "batch_size": 64,
         "optimizer": "adam",
     },
+    # Any table: columns, types and values, whatever is to be predicted.
+    shows=(
+        *with_compressions(".csv", ".tsv", ".jsonl", ".ndjson", ".json"),
+        ".parquet",
+        ".feather",
+        ".arrow",
+        ".xlsx",
+    ),
     search_model="mlp",
     search=TABLES,
 )

@@ -1,5 +1,6 @@
 """The user's own images: a folder of files for each class, an archive of such folders, npz, IDX or csv."""
 
+from raysq.problems.images.readers import format
 from raysq.tasks.spaces import IMAGES
 from raysq.tasks.task import Task
 
@@ -15,6 +16,7 @@ TASK = Task(
         "batch_size": 64,
         "optimizer": "adam",
     },
+    shows=(*format.IMAGES, *format.IDX, ".npz"),
     search_model="cnn",
     search=IMAGES,
 )

@@ -70,12 +70,12 @@ def prepare(
     """
     task = tasks.get(task) if isinstance(task, str) else task
     problem = problems.get(task.problem)
-    of_preprocessor, chosen = _divided(problem, settings or {})
+    of_preprocessor, chosen = divide_settings(problem, settings or {})
     preprocessor = make_settings(problem.Preprocessor, {**task.preparation, **of_preprocessor})
     if name is not None:
         check_name(name, "data set")
-    resolved, validating = _resolved(task, problem, preprocessor, source, validation, quiet)
-    with _frames_named(resolved, validating):
+    resolved, validating = resolve_source(task, problem, preprocessor, source, validation, quiet)
+    with frames_named(resolved, validating):
         if validating is not None:
             resolved = resolved.with_validation(validating)
         return _prepared(task, problem, preprocessor, resolved, of_preprocessor, chosen, name, fresh, shard_rows, quiet)
@@ -93,7 +93,7 @@ def _prepared(
     shard_rows: int | None,
     quiet: bool,
 ) -> Dataset:
-    """Return the data set of resolved raw data; `given` and `chosen` are settings that `_divided` returns."""
+    """Return the data set of resolved raw data; `given` and `chosen` are settings that `divide_settings` returns."""
     say = _sayer(quiet)
     preprocessor, messages = preprocessor.infer(resolved.files)
     messages = [*messages, *resolved.messages]
@@ -102,7 +102,7 @@ def _prepared(
             preprocessor, lines = preprocessor.with_validation(resolved.validation.files, given.keys())
         messages += [f"validates on {resolved.validation.label}", *lines, *resolved.validation.messages]
     shard_rows = rows_of_shard(preprocessor, shard_rows)
-    chosen, lines = _with_defaults(task, preprocessor, chosen)
+    chosen, lines = with_defaults(task, preprocessor, chosen)
     messages += lines
     if messages:
         say(f"{resolved.label}:")
@@ -133,7 +133,7 @@ def _prepared(
     return dataset
 
 
-def _resolved(
+def resolve_source(
     task: Task,
     problem: type[Problem[Any, Any]],
     preprocessor: Preprocessor,
@@ -162,7 +162,7 @@ def _resolved(
 
 
 @contextlib.contextmanager
-def _frames_named(resolved: ResolvedSource, validating: ResolvedSource | None) -> Iterator[None]:
+def frames_named(resolved: ResolvedSource, validating: ResolvedSource | None) -> Iterator[None]:
     """Call rows in memory "the frame" in errors, in place of the file that they are written to."""
     names = {file.name: "the frame" for file in resolved.raw if _is_frame(file.name)}
     if validating is not None:
@@ -194,7 +194,9 @@ def _sample(task: Task, problem: type[Problem[Any, Any]]) -> Callable[[str], Pat
     return write
 
 
-def _divided(problem: type[Problem[Any, Any]], settings: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+def divide_settings(
+    problem: type[Problem[Any, Any]], settings: Mapping[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any]]:
     """Divide settings into those of the preprocessor and those of the batch source."""
     before, after = setting_fields(problem.Preprocessor), setting_fields(problem.Settings)
     for key in settings:
@@ -208,7 +210,7 @@ def _divided(problem: type[Problem[Any, Any]], settings: Mapping[str, Any]) -> t
     )
 
 
-def _with_defaults(task: Task, preprocessor: Preprocessor, chosen: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
+def with_defaults(task: Task, preprocessor: Preprocessor, chosen: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
     """Add defaults inferred from the columns to the settings of the batch source.
 
     Returns:

@@ -41,6 +41,7 @@ class Task:
         sample: A function `sample(directory, spec) -> Path` that writes synthetic raw data in the layout of the source.
             Defaults to the problem's.
         published: Published figures of its models. Defaults to none.
+        shows: Suffixes of raw files that `raysq show` reads with this task where none is named. Defaults to none.
         search_model: The model that `raysq tune` searches if none is named. Defaults to `model`.
         search: The space that `raysq tune` searches: setting -> list of choices, or ("uniform" | "loguniform"
             | "randint", low, high). Defaults to empty.
@@ -57,6 +58,7 @@ class Task:
     model_settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     sample: Callable[[Path, str], Path] | None = None
     published: tuple[Published, ...] = ()
+    shows: tuple[str, ...] = ()
     search_model: str | None = None
     search: Mapping[str, Any] = field(default_factory=dict)
     model: str | None = None

@@ -158,6 +158,16 @@ class TablePreprocessor(TableFormat):
             messages.append("the names of the files say what they are for: train, val or test")
         return settings, messages
 
+    def infer_overview(self, files: list[Path]) -> "tuple[TablePreprocessor, list[str]]":
+        """Infer the settings as `infer`, with the last column as the target where none is named or likely."""
+        columns = tables.partition(files, self.with_format(files)[0].csv)[0].columns
+        used = [name for name in columns if name not in self.ignore]
+        if self.target or not used or sum(name.lower() in _TARGETS for name in used) == 1:
+            return self.infer(files)
+        settings, messages = replace(self, target=(used[-1],)).infer(files)
+        about = Message(f"target: the last column, {used[-1]!r}, on this page alone", "--target COLUMN names another")
+        return settings, [about, *messages]
+
     def partition(self, files: Sequence[Path | pa.Table]) -> list[TablePartition]:
         """Return the partitions of the files, each with the part of its file: -1 if it is unknown."""
         partitions = super().partition(files)

@@ -17,6 +17,7 @@ from raysq.problems.arrays.input_specs import make_input_spec, unsolvable
 from raysq.problems.arrays.inputs import Input, make_inputs
 from raysq.problems.arrays.interface import interface
 from raysq.problems.arrays.metadata import TableMetadata
+from raysq.problems.arrays.overview import overview
 from raysq.problems.arrays.predict import predict
 from raysq.problems.arrays.prediction_preprocessor import TablePredictionPreprocessor
 from raysq.problems.arrays.preprocessor import TablePreprocessor
@@ -200,6 +201,10 @@ class Tables(Problem[TableSettings, TableMetadata]):
     def array_rows(self, array: Any) -> pa.Table:
         """Return the raw rows of an array, for runs whose only input is a tensor or numbers."""
         return array_rows(array, self.metadata.columns)
+
+    @classmethod
+    def overview(cls, dataset: Dataset, values: Mapping[str, Any]) -> list[Section]:
+        return overview(dataset)
 
     def report(self, dataset: Dataset, model: ReportModel, options: Mapping[str, Any]) -> list[Section]:
         """Return the report's sections on the targets and the importance of the columns."""

@@ -18,6 +18,7 @@ from raysq.problems.forecasting.frequency import Frequency
 from raysq.problems.forecasting.interface import interface
 from raysq.problems.forecasting.linear_reference import solve
 from raysq.problems.forecasting.metadata import ForecastingMetadata
+from raysq.problems.forecasting.overview import overview
 from raysq.problems.forecasting.predict import predict, quantile_column, recent_rows
 from raysq.problems.forecasting.preprocessor import SeriesPreprocessor
 from raysq.problems.forecasting.quantiles import absolute_error, coverage, median_index, pinball, squared_error
@@ -326,6 +327,10 @@ class Forecasting(Problem[ForecastingSettings, ForecastingMetadata]):
     def recent_rows(self, rows: pa.Table, context: RowContext, count: int) -> pa.Table:
         """Return the time and the targets of the latest rows of each series."""
         return recent_rows(self, rows, context, count)
+
+    @classmethod
+    def overview(cls, dataset: Dataset, values: Mapping[str, Any]) -> list[Section]:
+        return overview(dataset)
 
     def report(self, dataset: Dataset, model: ReportModel, options: Mapping[str, Any]) -> list[Section]:
         return report(self, dataset, model.predict, options.get("week"))

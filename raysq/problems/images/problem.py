@@ -18,6 +18,7 @@ from raysq.problems.images import options
 from raysq.problems.images.batches import ImageBatches, ImageData
 from raysq.problems.images.interface import interface
 from raysq.problems.images.metadata import ImagesMetadata
+from raysq.problems.images.overview import overview
 from raysq.problems.images.predict import array_rows, frame_rows, predict
 from raysq.problems.images.preprocessor import ImagePredictionPreprocessor, ImagePreprocessor
 from raysq.problems.images.reconstruction import error_table, reconstruction_errors
@@ -144,6 +145,10 @@ class Images(Problem[ImageSettings, ImagesMetadata]):
     def predict(self, model: Any, rows: pa.Table, context: RowContext | None = None) -> pa.Table:
         """Return the class probabilities of each image, or the reconstruction error of an autoencoder."""
         return predict(self, model, rows)
+
+    @classmethod
+    def overview(cls, dataset: Dataset, values: Mapping[str, Any]) -> list[Section]:
+        return overview(dataset)
 
     def report(self, dataset: Dataset, model: ReportModel, options: Mapping[str, Any]) -> list[Section]:
         """Return the report's sections on a classifier or an autoencoder."""

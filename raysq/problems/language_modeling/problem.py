@@ -18,6 +18,7 @@ from raysq.problems.language_modeling.batches import Positions, Sentences
 from raysq.problems.language_modeling.generate import Generator
 from raysq.problems.language_modeling.interface import interface
 from raysq.problems.language_modeling.metadata import LanguageModelingMetadata
+from raysq.problems.language_modeling.overview import overview
 from raysq.problems.language_modeling.predict import predict
 from raysq.problems.language_modeling.preprocessor import (
     LanguageModelingPredictionPreprocessor,
@@ -156,6 +157,10 @@ class LanguageModeling(Problem[LanguageModelingSettings, LanguageModelingMetadat
 
     def predict(self, model: Any, rows: pa.Table, context: RowContext | None = None) -> pa.Table:
         return predict(model, rows, self.vocabulary, self.preprocessor, self.settings)
+
+    @classmethod
+    def overview(cls, dataset: Dataset, values: Mapping[str, Any]) -> list[Section]:
+        return overview(dataset)
 
     def report(self, dataset: Dataset, model: ReportModel, options: Mapping[str, Any]) -> list[Section]:
         return report(dataset.derived(Sentences, self.settings), self.preprocessor, model)

@@ -24,6 +24,7 @@ from raysq.problems.text_classification.batches import EncodedDocuments, Texts
 from raysq.problems.text_classification.interface import interface
 from raysq.problems.text_classification.metadata import TextClassificationMetadata
 from raysq.problems.text_classification.naive_bayes import fits
+from raysq.problems.text_classification.overview import overview
 from raysq.problems.text_classification.predict import predict
 from raysq.problems.text_classification.preprocessor import TextClassificationPreprocessor
 from raysq.problems.text_classification.report import report
@@ -224,6 +225,10 @@ class TextClassification(Problem[TextClassificationSettings, TextClassificationM
 
     def predict(self, model: Any, rows: pa.Table, context: RowContext | None = None) -> pa.Table:
         return predict(model, rows, self.vocabulary, self.preprocessor, self.metadata.classes)
+
+    @classmethod
+    def overview(cls, dataset: Dataset, values: Mapping[str, Any]) -> list[Section]:
+        return overview(dataset, cls.from_dataset, values)
 
     def report(self, dataset: Dataset, model: ReportModel, options: Mapping[str, Any]) -> list[Section]:
         return report(dataset.derived(EncodedDocuments, self.settings), self.metadata, model)

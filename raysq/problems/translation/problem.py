@@ -23,6 +23,7 @@ from raysq.problems.translation.bleu import bleu
 from raysq.problems.translation.corpus import ParallelCorpus, evenly_spaced
 from raysq.problems.translation.interface import interface
 from raysq.problems.translation.metadata import TranslationMetadata
+from raysq.problems.translation.overview import overview
 from raysq.problems.translation.predict import predict
 from raysq.problems.translation.preprocessor import TranslationPredictionPreprocessor, TranslationPreprocessor
 from raysq.problems.translation.report import report
@@ -209,6 +210,10 @@ class Translation(Problem[TranslationSettings, TranslationMetadata]):
             self.preprocessor.languages[1],
             self.bleu,
         )
+
+    @classmethod
+    def overview(cls, dataset: Dataset, values: Mapping[str, Any]) -> list[Section]:
+        return overview(dataset)
 
     def report(self, dataset: Dataset, model: ReportModel, options: Mapping[str, Any]) -> list[Section]:
         return report(model.analysis())

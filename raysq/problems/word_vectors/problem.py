@@ -19,6 +19,7 @@ from raysq.problems.word_vectors.assets import read_words, word_files
 from raysq.problems.word_vectors.batches import Blocks, ContextWindows
 from raysq.problems.word_vectors.interface import interface
 from raysq.problems.word_vectors.metadata import WordVectorsMetadata
+from raysq.problems.word_vectors.overview import overview
 from raysq.problems.word_vectors.predict import predict
 from raysq.problems.word_vectors.preprocessor import WordVectorsPredictionPreprocessor, WordVectorsPreprocessor
 from raysq.problems.word_vectors.report import report
@@ -179,6 +180,10 @@ class WordVectors(Problem[WordVectorsSettings, WordVectorsMetadata]):
 
     def predict(self, model: Any, rows: pa.Table, context: RowContext | None = None) -> pa.Table:
         return predict(model, rows, self.words, self.preprocessor)
+
+    @classmethod
+    def overview(cls, dataset: Dataset, values: Mapping[str, Any]) -> list[Section]:
+        return overview(dataset)
 
     def report(self, dataset: Dataset, model: ReportModel, options: Mapping[str, Any]) -> list[Section]:
         return report(dataset.derived(Streams, self.settings), self.metadata, model.embedding())

@@ -1,0 +1,133 @@
+"""Open what `raysq show` is asked for: a prepared data set, or the first rows of raw files."""
+
+import contextlib
+import itertools
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from raysq import problems, tasks
+from raysq.config import make_settings, nearest_name
+from raysq.data.dataset import MANIFEST, Dataset
+from raysq.data.head import ROWS, open_head
+from raysq.data.remote import scheme
+from raysq.errors import UsageError
+from raysq.tasks.datasets import find_dataset, find_directory
+from raysq.tasks.prepare import divide_settings, frames_named, resolve_source, with_defaults
+from raysq.tasks.task import Task
+
+_LOOKED_AT = 1000  # files of a folder whose names may say its kind
+
+
+@dataclass(frozen=True)
+class Preview:
+    """Data to look at before anything is trained.
+
+    Attributes:
+        task: the task.
+        dataset: the data set, prepared or of the first rows.
+        prepared: whether it is prepared.
+        cut: whether the raw files have rows after these.
+        messages: what was inferred and found in the files.
+    """
+
+    task: Task
+    dataset: Dataset
+    prepared: bool
+    cut: bool
+    messages: list[str]
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Batch-time settings of the task and the data set."""
+        known = problems.get(self.task.problem).Settings.__dataclass_fields__
+        of_task = {name: value for name, value in self.task.settings.items() if name in known}
+        return {**of_task, **self.dataset.manifest.settings}
+
+
+@contextlib.contextmanager
+def open_preview(
+    target: Any, task: str | None = None, settings: Mapping[str, Any] | None = None, rows: int = ROWS
+) -> Iterator[Preview]:
+    """Open a task's newest data set, a data set by name or directory, or raw data.
+
+    Args:
+        target: name of a task, name or directory of a data set, or a source as for `prepare`.
+        task: name of the task that reads raw data. By default it is the first that shows files of that kind.
+        settings: settings of `prepare` for raw data.
+        rows: number of rows of raw data after which no further chunk is read.
+
+    Raises:
+        UsageError: no task reads the file, or settings are given for a data set.
+        DataError: the raw data cannot be used.
+    """
+    if rows < 1:
+        raise UsageError(f"--rows must be at least 1, received {rows}")
+    dataset = _dataset(target, task)
+    if dataset is not None:
+        if settings:
+            names = ", ".join(settings)
+            raise UsageError(f"settings are for raw data, and {target} is prepared, received {names}: leave them out")
+        yield _prepared(dataset)
+        return
+    owner = tasks.get(task) if task else task_of(target)
+    problem = problems.get(owner.problem)
+    of_preprocessor, chosen = divide_settings(problem, settings or {})
+    preprocessor = make_settings(problem.Preprocessor, {**owner.preparation, **of_preprocessor})
+    resolved, _ = resolve_source(owner, problem, preprocessor, target, None, quiet=True)
+    with frames_named(resolved, None):
+        preprocessor, messages = preprocessor.infer_overview(resolved.files)
+        messages = [*messages, *resolved.messages]
+        try:
+            chosen, lines = with_defaults(owner, preprocessor, chosen)
+            messages += lines
+        except UsageError:  # what only training must know, such as the target of a series
+            pass
+        identity = {"task": owner.name, "problem": problem.name}
+        with open_head(preprocessor, resolved, identity, rows, settings=chosen, messages=messages) as (head, cut):
+            messages += preprocessor.describe(head.manifest.report)
+            yield Preview(owner, head, False, cut, list(dict.fromkeys(messages)))
+
+
+def _prepared(dataset: Dataset) -> Preview:
+    manifest = dataset.manifest
+    owner = tasks.get(manifest.task)
+    preprocessor = make_settings(problems.get(owner.problem).Preprocessor, dataset.preprocessor_settings)
+    messages = list(manifest.preparation.get("messages", []))
+    messages += preprocessor.describe(manifest.report) if manifest.report else []
+    return Preview(owner, dataset, True, False, list(dict.fromkeys(messages)))
+
+
+def _dataset(target: Any, task: str | None) -> Dataset | None:
+    """Return the prepared data set that is meant, or None for raw data."""
+    if task is not None or not isinstance(target, (str, Path)):
+        return None
+    if str(target) in tasks.names():
+        return find_dataset(str(target))
+    directory = find_directory(str(target))
+    return Dataset.open(directory) if (directory / MANIFEST).exists() else None
+
+
+def task_of(target: Any) -> Task:
+    """Return the first task that shows raw data of this kind.
+
+    Raises:
+        UsageError: there is no such file, or no task shows files of its kind.
+    """
+    shown = {task.name: task for task in tasks.usable().values() if task.shows}
+    names = [".parquet"]  # as which rows in memory are written
+    if isinstance(target, (str, Path)):
+        names = [str(target).lower().rstrip("/")]
+        if not scheme(str(target)):
+            path = Path(target).expanduser()
+            if not path.exists():
+                known = nearest_name(str(target), tasks.names())
+                raise UsageError(f"{target} is no task, no data set and no file: {known}")
+            if path.is_dir():
+                files = (file.name.lower() for file in path.rglob("*") if file.is_file())
+                names = list(itertools.islice(files, _LOOKED_AT)) or names
+    for task in shown.values():
+        if any(name.endswith(task.shows) for name in names):
+            return task
+    raise UsageError(f"the name of {target} does not say how to read it: --task NAME does, such as {', '.join(shown)}")
