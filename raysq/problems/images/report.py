@@ -17,7 +17,8 @@ _MISTAKES = 24
 _CLASSES, _EACH = 20, 12  # most classes to show, and most images of each
 _TILE = 96  # largest side of a picture in pixels
 _ROW = 880  # width of a row of pictures in pixels
-_SHOWN = 10  # reconstructions to show
+_SHOWN = 10  # reconstructions and images of channel maps to show
+_MAPS = 4  # channels of a layer to show for each of them
 _CHANNELS, _COLUMNS = 64, 16  # most channels to show of a layer, and most in a row
 
 
@@ -37,6 +38,7 @@ def classifier_sections(data: ImageData, model: ReportModel) -> list[Section]:
         confidence_section(predictions, where, "images"),
         _mistakes_section(batches, predictions),
         _layers_section(batches, model),
+        _maps_section(batches, model),
     ]
     return [section for section in sections if section is not None]
 
@@ -169,6 +171,33 @@ def _layers_section(batches: ImageBatches, model: ReportModel) -> Section | None
         "A square is a channel of a convolution, a cell a unit of a dense layer; the brighter, the stronger."
     )
     return Section("What the layers see", items, note)
+
+
+def _maps_section(batches: ImageBatches, model: ReportModel) -> Section | None:
+    """Return the section with the first channels of each convolution for ten images, a column for each image."""
+    data = batches.data
+    indices = np.unique(np.linspace(0, len(batches) - 1, min(_SHOWN, len(batches))).astype(np.int64))
+    x, _, count = next(example_batches(batches, indices, BATCH))
+    layers: dict[str, np.ndarray] = {}
+    previous = np.asarray(x[:count], np.float32)
+    for name, outputs in model.activations(x[:count]).items():
+        values = np.asarray(outputs, np.float32)
+        if values.ndim == 4 and not np.array_equal(values, previous):  # not of an identity in inference
+            layers[name] = previous = values
+    if not layers:
+        return None
+    images = shrunk(_pixels(data, batches.rows[indices]), _TILE)
+    width = _width(images.shape[2], count, _ROW)
+    rows = [Picture(sheet(list(images), count), "images", f"{count} images of the {batches.name} split", width)]
+    for name, values in layers.items():
+        channels = min(_MAPS, values.shape[3])
+        strip = np.concatenate(
+            [np.pad(channels_sheet(value[..., :channels], 1), ((0, 0), (0, GAP))) for value in values], 1
+        )[:, :-GAP]
+        alt = f"{channels} channels of layer {name} for each of these images"
+        rows.append(Picture(strip, f"{name}, {channels} of {values.shape[3]} channels", alt, width, colored=True))
+    note = f"The first {_MAPS} channels of each layer, from top to bottom, of {count} evenly spaced images."
+    return Section("The same channels of several images", [Pictures("", rows, rows=True)], note)
 
 
 def _layer(name: str, values: np.ndarray) -> Pictures:

@@ -58,6 +58,7 @@ def test_the_page_of_a_classifier(folder, dataset):
     text = words(root)
     for title in ("Sample inputs", "How sure it is", "Most confident mistakes", "What the layers see"):
         assert title in text
+    assert "conv_1_2, 4 of 10 channels" in text.partition("The same channels of several images")[2]
     for layer in (
         "conv_1_1: 10 channels of 6 x 6",
         "conv_1_2: 10 channels of 4 x 4",
