@@ -20,9 +20,7 @@ def add(sub: argparse.ArgumentParser) -> None:
     )
     sub.add_argument("--task", metavar="TASK", help="Task that reads raw data. Defaults to one for files of that kind.")
     sub.add_argument("--output", metavar="FILE", help="HTML file to write. Defaults to a file in RAYSQ_HOME/reports.")
-    sub.add_argument(
-        "--rows", type=int, default=ROWS, metavar="N", help=f"Rows of raw data that are enough. Defaults to {ROWS:,}."
-    )
+    sub.add_argument("--rows", type=int, metavar="N", help=f"Rows of raw data that are enough. Defaults to {ROWS:,}.")
     sub.add_argument("--open", action="store_true", help="Open the page in the browser.")
 
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from raysq import problems
-from raysq.data.head import ROWS
 from raysq.display.numbers import short
 from raysq.errors import UsageError
 from raysq.problems.charts import Figure, Figures, Table
@@ -55,7 +54,7 @@ def show_data(
     task: str | None = None,
     output: str | Path | None = None,
     settings: Mapping[str, Any] | None = None,
-    rows: int = ROWS,
+    rows: int | None = None,
 ) -> DataPage:
     """Write a page about data: a task's, a data set, or raw files, of which nothing is prepared.
 

@@ -12,7 +12,7 @@ from raysq.config import make_settings, nearest_name
 from raysq.data.dataset import MANIFEST, Dataset
 from raysq.data.head import ROWS, open_head
 from raysq.data.remote import scheme
-from raysq.errors import UsageError
+from raysq.errors import SourceError, UsageError
 from raysq.tasks.datasets import find_dataset, find_directory
 from raysq.tasks.prepare import divide_settings, frames_named, resolve_source, with_defaults
 from raysq.tasks.task import Task
@@ -48,7 +48,7 @@ class Preview:
 
 @contextlib.contextmanager
 def open_preview(
-    target: Any, task: str | None = None, settings: Mapping[str, Any] | None = None, rows: int = ROWS
+    target: Any, task: str | None = None, settings: Mapping[str, Any] | None = None, rows: int | None = None
 ) -> Iterator[Preview]:
     """Open a task's newest data set, a data set by name or directory, or raw data.
 
@@ -56,26 +56,30 @@ def open_preview(
         target: name of a task, name or directory of a data set, or a source as for `prepare`.
         task: name of the task that reads raw data. By default it is the first that shows files of that kind.
         settings: settings of `prepare` for raw data.
-        rows: number of rows of raw data after which no further chunk is read.
+        rows: number of rows of raw data after which no further chunk is read. Defaults to 100,000.
 
     Raises:
         UsageError: no task reads the file, or settings are given for a data set.
         DataError: the raw data cannot be used.
     """
-    if rows < 1:
+    if rows is not None and rows < 1:
         raise UsageError(f"--rows must be at least 1, received {rows}")
     dataset = _dataset(target, task)
     if dataset is not None:
-        if settings:
-            names = ", ".join(settings)
-            raise UsageError(f"settings are for raw data, and {target} is prepared, received {names}: leave them out")
+        given = ", ".join([*(settings or ()), *([] if rows is None else ["--rows"])])
+        if given:
+            raise UsageError(f"settings and --rows are for raw data, and {target} is prepared: leave {given} out")
         yield _prepared(dataset)
         return
     owner = tasks.get(task) if task else task_of(target)
     problem = problems.get(owner.problem)
     of_preprocessor, chosen = divide_settings(problem, settings or {})
     preprocessor = make_settings(problem.Preprocessor, {**owner.preparation, **of_preprocessor})
-    resolved, _ = resolve_source(owner, problem, preprocessor, target, None, quiet=True)
+    try:
+        resolved, _ = resolve_source(owner, problem, preprocessor, target, None, quiet=True)
+    except SourceError as error:
+        error.hint = error.hint and error.hint.replace("--source takes", "show takes a task, a data set,")
+        raise
     with frames_named(resolved, None):
         preprocessor, messages = preprocessor.infer_overview(resolved.files)
         messages = [*messages, *resolved.messages]
@@ -85,9 +89,10 @@ def open_preview(
         except UsageError:  # what only training must know, such as the target of a series
             pass
         identity = {"task": owner.name, "problem": problem.name}
-        with open_head(preprocessor, resolved, identity, rows, settings=chosen, messages=messages) as (head, cut):
-            messages += preprocessor.describe(head.manifest.report)
-            yield Preview(owner, head, False, cut, list(dict.fromkeys(messages)))
+        head = open_head(preprocessor, resolved, identity, rows or ROWS, settings=chosen, messages=messages)
+        with head as (dataset, cut):
+            messages += preprocessor.describe(dataset.manifest.report)
+            yield Preview(owner, dataset, False, cut, list(dict.fromkeys(messages)))
 
 
 def _prepared(dataset: Dataset) -> Preview:

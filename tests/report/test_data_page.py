@@ -3,7 +3,6 @@
 import json
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 import raysq
@@ -23,7 +22,7 @@ SAMPLES = {  # task: the length of its sample, and titles of sections
 
 
 def write_series(path: Path, rows: int = 600) -> Path:
-    lines = [f"2020-01-{1 + hour // 24:02d} {hour % 24:02d}:00,{hour % 24},{hour}" for hour in range(min(rows, 700))]
+    lines = [f"2020-01-{1 + hour // 24:02d} {hour % 24:02d}:00,{hour % 24},{hour * 7 % 31}.5" for hour in range(rows)]
     path.write_text("time,load,level\n" + "\n".join(lines) + "\n")
     return path
 
@@ -54,16 +53,19 @@ def test_a_data_set_is_shown_by_task_name_and_directory(raysq_home, capsys):
         assert shown["prepared"] and shown["rows"] == 200 and shown["task"] == "arrays"
         assert Path(shown["path"]) == raysq_home / "reports" / "data-arrays-small.html"
     assert main(["show", "small", "--set", "target=age"]) == 2
-    assert "settings are for raw data, and small is prepared" in capsys.readouterr().err
+    assert "settings and --rows are for raw data, and small is prepared: leave target out" in capsys.readouterr().err
 
 
 def test_the_first_rows_of_a_long_file_are_enough(tmp_path):
     """Of two files of 100 rows each, one is read for 50 rows: chunks are read whole."""
-    np.savez(tmp_path / "a.npz", x_train=np.zeros((40_000, 8, 8), np.uint8), y_train=np.arange(40_000) % 2)
-    page = raysq.show_data(tmp_path / "a.npz", rows=100, output=tmp_path / "page.html")
-    assert page.cut and 100 <= page.rows < 40_000
-    assert f"the first {page.rows:,} rows; there are more" in page.path.read_text()
-    assert not raysq.show_data(tmp_path / "a.npz", rows=40_000, output=tmp_path / "page.html").cut
+    (tmp_path / "both").mkdir()
+    for name in ("a", "b"):
+        write_series(tmp_path / "both" / f"{name}.csv", 100)
+    page = raysq.show_data(tmp_path / "both", rows=50, output=tmp_path / "page.html")
+    assert page.cut and page.rows == 100
+    assert "the first 100 rows; there are more" in page.path.read_text()
+    whole = raysq.show_data(tmp_path / "both", rows=101, output=tmp_path / "page.html")
+    assert not whole.cut and whole.rows == 200
 
 
 def test_a_table_needs_no_target_and_a_series_neither(tmp_path, capsys):
