@@ -33,6 +33,9 @@ def spread(title: str, values: np.ndarray, x_label: str, y_label: str, *, whole:
     if whole:
         high = np.ceil(high) + 1.0
         bins = int(min(_BINS, high - low))
+    elif high - low < _BINS and (values == np.round(values)).all():
+        low, high = np.floor(low) - 0.5, np.ceil(high) + 0.5  # a bin for each whole number
+        bins = int(high - low)
     else:
         bins = _BINS
         if low == high:

@@ -28,11 +28,13 @@ def overview(dataset: Dataset) -> list[Section]:
             (text,) = dataset.texts(side, np.array([row]))
             words = words_of(dataset, dataset.ragged(f"{side}_tokens").row(row), f"{side}_vocabulary")
             quotes.append((f"{name}, {side}", excerpt(text, _EXCERPT)))
-            quotes.append(("as the model sees it", excerpt(" ".join(words), _EXCERPT)))
+            if " ".join(words) != text:
+                quotes.append(("as the model sees it", excerpt(" ".join(words), _EXCERPT)))
     note = f"{len(shown):,} evenly spaced of {dataset.rows:,} pairs." if len(shown) < dataset.rows else ""
+    seen = "As the model sees them, where that differs. An ellipsis stands for a word outside of the vocabulary."
     tables: list[Item] = [frequent_words(dataset, f"{side}_vocabulary", side) for side in _SIDES]
     return [
         Section("Lengths", charts, note),
-        Section("Pairs of sentences", [Quotes(quotes)], "An ellipsis stands for a word outside of the vocabulary."),
+        Section("Pairs of sentences", [Quotes(quotes)], seen),
         Section("Most frequent words", tables),
     ]
