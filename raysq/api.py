@@ -18,7 +18,16 @@ from raysq.inference.predictor import Predictor, load
 from raysq.inference.translate import translate, translate_file
 from raysq.problems import register_problem
 from raysq.problems.base import Metadata, Problem, ReportModel, RowContext
-from raysq.problems.specs import ArraySpec, BatchSource, InputSpec, ModelSpec, Objective, OutputMetric
+from raysq.problems.specs import (
+    ArraySpec,
+    BatchSource,
+    InputSpec,
+    ModelSpec,
+    Objective,
+    OutputMetric,
+    SizeDefaults,
+    SizeRule,
+)
 from raysq.report.compare import Comparison, compare
 from raysq.report.data_page import DataPage, show_data
 from raysq.report.inline import Report
@@ -61,6 +70,8 @@ __all__ = [
     "RowContext",
     "Run",
     "Server",
+    "SizeDefaults",
+    "SizeRule",
     "Source",
     "Task",
     "Transform",

@@ -262,6 +262,19 @@ def test_a_constant():
     np.testing.assert_allclose(layer(np.zeros((3, 5), np.int32)), [[0.2, 0.8]] * 3)
 
 
+def test_words_are_dropped_with_their_counts_in_training_alone():
+    keras.utils.set_random_seed(0)
+    ids = np.tile(np.arange(1, 201, dtype=np.int32), (4, 1))
+    x = np.stack([ids, 2 * ids], 1)
+    layer = layers.WordDropout(0.3)
+    np.testing.assert_array_equal(layer(x), x)
+    found = layer(x, training=True).numpy()
+    assert found.dtype == np.int32 and set(np.unique(found - x * (found > 0))) == {0}
+    np.testing.assert_array_equal(found[:, 0] > 0, found[:, 1] > 0)
+    assert 0.6 < (found[:, 0] > 0).mean() < 0.8 and not np.array_equal(found[0], found[1])
+    assert layer(ids, training=True).shape == ids.shape
+
+
 def test_layers_are_saved_with_their_weights(tmp_path):
     ids, counts = bags()
     words = keras.Input((STEPS,), dtype="int32")

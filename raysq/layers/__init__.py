@@ -12,6 +12,7 @@ from raysq.layers.portable import to_keras
 from raysq.layers.recurrent import GRU, LSTM, SimpleRNN
 from raysq.layers.versions import LayerVersion, convolution_arguments, recurrent_layer
 from raysq.layers.word_by_word import WordByWord
+from raysq.layers.word_dropout import WordDropout
 from raysq.layers.word_sampling import WordSampling
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "Persistence",
     "SimpleRNN",
     "WordByWord",
+    "WordDropout",
     "WordSampling",
     "attention_weights",
     "convolution_arguments",

@@ -7,6 +7,7 @@ from raysq import tasks
 from raysq.data.dataset import Dataset
 from raysq.problems.specs import SizeDefaults
 from raysq.tasks.task import Task
+from raysq.training.user_code import is_own
 
 if TYPE_CHECKING:
     from raysq.training.run_config import RunConfig
@@ -43,7 +44,7 @@ def chosen_by_size(task: Task, model: str, dataset: Dataset, sections: Mapping[s
     kept = {
         f"{section}.{name}": value
         for name, value in chosen.values.items()
-        for section in ("data", "training")
+        for section in ("data", "training", *(() if is_own(model) else ("model",)))
         if sections[section].get(name, ...) == value
     }
     return SizeDefaults(kept, chosen.reason)

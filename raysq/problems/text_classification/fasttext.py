@@ -6,13 +6,13 @@ Source: Joulin et al. 2016, "Bag of Tricks for Efficient Text Classification", a
 import keras
 
 from raysq.errors import UsageError
-from raysq.layers import BagDense
+from raysq.layers import BagDense, WordDropout
 from raysq.problems.setting_types import Count, Rate
 from raysq.problems.specs import InputSpec
 from raysq.problems.text_classification.models import class_output, document_input
 
 
-def fasttext(inputs: InputSpec, *, embedding: Count = 50, dropout: Rate = 0.0) -> keras.Model:
+def fasttext(inputs: InputSpec, *, embedding: Count = 50, word_dropout: Rate = 0.0, dropout: Rate = 0.0) -> keras.Model:
     """Build the mean of embedded words and n-grams into the output layer.
 
     The mean is over all of a document, and padding has no part in it. It is computed as a sparse product, whose
@@ -21,6 +21,7 @@ def fasttext(inputs: InputSpec, *, embedding: Count = 50, dropout: Rate = 0.0) -
     Args:
         inputs: spec of bags with `vectorization=freq`.
         embedding: dimension of the embeddings.
+        word_dropout: share of a document's words and n-grams to drop in training.
         dropout: share of the mean's numbers to drop in training.
 
     Raises:
@@ -30,7 +31,7 @@ def fasttext(inputs: InputSpec, *, embedding: Count = 50, dropout: Rate = 0.0) -
     if weights != "freq":
         raise UsageError(f"model fasttext takes the mean over words, and vectorization is {weights}: set freq")
     mean = BagDense(embedding, inputs.extra["features"], weights, use_bias=False, kernel_initializer="uniform")
-    parts: list[keras.layers.Layer] = [mean]
+    parts: list[keras.layers.Layer] = [WordDropout(word_dropout), mean] if word_dropout else [mean]
     if dropout:
         parts.append(keras.layers.Dropout(dropout))
     return keras.Sequential([document_input(inputs), *parts, class_output(inputs)], name="fasttext")

@@ -15,14 +15,16 @@ _STEPS = {True: 8000, False: 3000}  # wanted, of all epochs, of models that are 
 _EPOCHS = (8, 60)
 _PER_EPOCH = 200  # steps, within the limits of the batch
 _BATCHES = (16, 128)
+_PAIRS = 300_000  # words from which pairs of words recur often enough
+_RATES = {"fasttext": 0.003, "average": 0.01, "embedding": 0.01}
 _ADAPTIVE = ("adam", "adamw", "nadam", "adamax", "rmsprop")
 
 
 def choose(dataset: Dataset, model: str, settings: Mapping[str, Any]) -> SizeDefaults:
-    """Return default settings by the number of training documents.
+    """Return default settings by the number of training documents and their words.
 
     Few documents need small batches for enough steps, more epochs, and patience. The epochs end by themselves where the
-    validation loss no longer falls.
+    validation loss no longer falls. Few words have few pairs that recur, and each of the others is learned by heart.
 
     Args:
         dataset: prepared documents.
@@ -30,6 +32,7 @@ def choose(dataset: Dataset, model: str, settings: Mapping[str, Any]) -> SizeDef
         settings: settings that are known by name.
     """
     documents = training_documents(dataset, settings)
+    words = round(documents * float(dataset.ragged("tokens").lengths.mean()))
     batch = min(max(1 << max(0, (documents // _PER_EPOCH).bit_length() - 1), _BATCHES[0]), _BATCHES[1])
     steps = -(-documents // batch)
     epochs = min(max(round(_STEPS[model in _BAGS] / steps), _EPOCHS[0]), _EPOCHS[1])
@@ -39,9 +42,11 @@ def choose(dataset: Dataset, model: str, settings: Mapping[str, Any]) -> SizeDef
         "patience": max(3, epochs // 10),
         "optimizer": "adam",
     }
+    if model == "fasttext":
+        values |= {"ngrams": 1 if words < _PAIRS else 2, "word_dropout": 0.5}
     if settings.get("optimizer") in (None, *_ADAPTIVE):  # others need rates of their own
-        values["learning_rate"] = 0.01 if model in _BAGS else 0.001
-    return SizeDefaults(values, f"{documents:,} training document{'' if documents == 1 else 's'}")
+        values["learning_rate"] = _RATES.get(model, 0.001)
+    return SizeDefaults(values, f"{documents:,} training documents of some {float(f'{words:.2g}'):,.0f} words")
 
 
 def training_documents(dataset: Dataset, settings: Mapping[str, Any]) -> int:

@@ -29,6 +29,13 @@ class Sized:
     def slice(self, begin, end):
         return np.zeros(end, np.int8)
 
+    def ragged(self, name):
+        return self
+
+    @property
+    def lengths(self):
+        return np.full(self.rows, 50)
+
 
 def test_training_documents_are_those_that_validation_leaves(dataset):
     assert training_documents(dataset, {}) == 160
@@ -44,6 +51,7 @@ def test_many_documents_take_larger_batches_and_fewer_epochs():
     epochs = [values["epochs"] for values in found]
     assert batches == sorted(batches) and (batches[0], batches[-1]) == (16, 128)
     assert epochs == sorted(epochs, reverse=True) and epochs[0] > epochs[-1]
+    assert [values["ngrams"] for values in found] == [1, 1, 2, 2]
     assert choose(Sized(100), "lstm", {}).values["learning_rate"] < found[-1]["learning_rate"]
     assert "learning_rate" not in choose(Sized(100), "lstm", {"optimizer": "sgd"}).values
 
@@ -53,7 +61,7 @@ def test_a_run_of_ones_own_texts_has_them_unless_others_are_given(dataset):
     config = resolve_config("classify", "lstm", dataset, 0, {})
     assert {name: config.settings["training"][name] for name in chosen} == chosen
     (line,) = describe_size_defaults(config)
-    assert line.startswith("defaults for 160 training documents: batch_size=16 ")
+    assert line.startswith("defaults for 160 training documents of some 3,400 words: batch_size=16 ")
     given = resolve_config("classify", "lstm", dataset, 0, {"batch_size": 50, "training.epochs": 3})
     assert (given.settings["training"]["batch_size"], given.settings["training"]["epochs"]) == (50, 3)
     (line,) = describe_size_defaults(given)
@@ -70,7 +78,7 @@ def test_tasks_of_tutorials_keep_theirs(dataset):
 def test_a_file_of_settings_says_why(dataset, monkeypatch, tmp_path):
     text = Template.of("classify", model="lstm", data=dataset.directory, settings={"patience": 7}).to_yaml()
     text = " ".join(text.replace("    # ", " ").split())  # comments of one line each
-    assert text.count("Chosen for 160 training documents.") == 4  # not the given patience
+    assert text.count("Chosen for 160 training documents of") == 4  # not the given patience
     monkeypatch.setenv("RAYSQ_HOME", str(tmp_path / "none"))
     template = Template.of("classify", model="lstm", settings={"patience": 7})
     assert template.values["training"]["patience"] == 7 and "epochs" not in template.values["training"]
