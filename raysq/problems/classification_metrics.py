@@ -28,6 +28,27 @@ def accuracy(y: Any, prediction: Any) -> Any:
     return ops.cast(ops.equal(predicted, ops.cast(y[:, 0], predicted.dtype)), "float32")
 
 
+def label_f1(y: Any, prediction: Any) -> Any:
+    """Return the F1 of the labels of each example with a threshold of 0.5; 1 where it has none and none is predicted.
+
+    Args:
+        y: 1 for each label of the example, else 0, shape (batch, labels).
+        prediction: probabilities, shape (batch, labels).
+    """
+    from keras import ops
+
+    truth, predicted = ops.cast(y, "float32"), ops.cast(prediction > 0.5, "float32")
+    both = ops.sum(truth, -1) + ops.sum(predicted, -1)
+    return ops.where(both > 0, 2 * ops.sum(truth * predicted, -1) / ops.maximum(both, 1.0), 1.0)
+
+
+def exact_labels(y: Any, prediction: Any) -> Any:
+    """Return 1 for each example whose labels are all right with a threshold of 0.5, else 0; see `label_f1`."""
+    from keras import ops
+
+    return ops.cast(ops.all(ops.equal(ops.cast(y, "bool"), prediction > 0.5), -1), "float32")
+
+
 def image_error(y: Any, prediction: Any) -> Any:
     """Return the mean squared error of the pixels of each image.
 

@@ -4,6 +4,12 @@ from raysq.config import Option
 
 TEXT = Option("--text", "COLUMN", "Column of the texts, by name or number.")
 LABEL = Option("--label", "COLUMN", "Column of the classes, by name or number.")
+LABEL_SEPARATOR = Option(
+    "--label-separator",
+    "TEXT",
+    "Separator of the labels of a document that may have several or none, such as '|'. Lists of labels, and several "
+    "columns of 0 and 1 (--label A,B), need it too.",
+)
 TEST = Option("--test", "SHARE", "Share of examples to test on if the source has no test part. Defaults to 0.1.")
 GROUP = Option("--group", "COLUMN", "Column whose equal values stay in one split, such as a patient.")
 SPLIT_COLUMN = Option("--split-column", "COLUMN", "Column that says train, val or test.")

@@ -64,7 +64,9 @@ class EncodedDocuments:
         settings: batch-time settings of the run.
         split: rows of each split.
         tokens: codes of the words of each document.
-        labels: int32 of shape (documents,), class indices.
+        labels: int32 of shape (documents,), class indices, or indices of `sets`.
+        classes: names of the classes or labels.
+        sets: uint8 of shape (sets, labels), 1 for each label of a set, where documents may have several; else None.
         class_weights: weight of each class in training, or None for 1 each.
 
     Raises:
@@ -84,9 +86,13 @@ class EncodedDocuments:
             sample_seed=settings.sample_seed,
         )
         self.tokens = dataset.ragged("tokens")
-        classes = dataset.manifest.report["classes"]
-        validate_range(self.labels, 0, len(classes), "class number")
-        self.class_weights = class_weights(settings.class_weight, classes, self.priors)
+        report = dataset.manifest.report
+        self.classes: list[str] = report["classes"]
+        self.sets = _set_matrix(report["sets"], len(self.classes)) if "sets" in report else None
+        validate_range(self.labels, 0, len(self.classes) if self.sets is None else len(self.sets), "class number")
+        if self.sets is not None and settings.class_weight is not None:
+            raise UsageError("setting class_weight is for one class each, and these documents have several labels")
+        self.class_weights = class_weights(settings.class_weight, self.classes, self.priors)
 
     @cached_property
     def counts(self) -> np.ndarray:
@@ -121,7 +127,12 @@ class EncodedDocuments:
     def arrays(self) -> dict[str, np.ndarray]:
         """The packed ids of all documents and their labels, as one copy in memory."""
         parts = (encode(codes, offsets, self.vocabulary) for _, _, codes, offsets in self.tokens.blocks())
-        return {**RaggedIds.joined(parts).arrays(), "labels": self.labels}
+        return {**RaggedIds.joined(parts).arrays(), **self.targets}
+
+    @property
+    def targets(self) -> dict[str, np.ndarray]:
+        """The labels of all documents, and the sets that they stand for."""
+        return {"labels": self.labels, **({} if self.sets is None else {"sets": self.sets})}
 
     @property
     def nbytes(self) -> int:
@@ -138,10 +149,12 @@ class EncodedDocuments:
 
     @property
     def priors(self) -> list[float]:
-        """Share of each class among the training documents."""
-        classes = len(self.dataset.manifest.report["classes"])
-        counts = np.bincount(self.labels[self.split.train], minlength=classes)
-        priors: list[float] = (counts / counts.sum()).tolist()
+        """Share of the training documents that have each class or label."""
+        codes = self.labels[self.split.train]
+        counts = np.bincount(codes, minlength=len(self.classes if self.sets is None else self.sets))
+        if self.sets is not None:
+            counts = counts @ self.sets.astype(np.int64)
+        priors: list[float] = (counts / len(codes)).tolist()
         return priors
 
     def idf(self) -> np.ndarray:
@@ -154,15 +167,16 @@ class EncodedDocuments:
         return inverse_frequency(len(self.split.train), holding)
 
     def class_counts(self) -> np.ndarray:
-        """Return the occurrences of each id in the training documents of each class.
+        """Return the occurrences of each id in the training documents of each class, or set of labels.
 
         A document counts as much as it weighs in the loss. Without counts in the input, each id counts once for each of
         its documents.
 
         Returns:
-            float64 of shape (classes, features).
+            float64 of shape (classes, features). Of documents with several labels, shape (2, labels, features): of
+            those without and of those with each label.
         """
-        features, classes = self.vocabulary.features, len(self.dataset.manifest.report["classes"])
+        features, classes = self.vocabulary.features, len(self.classes if self.sets is None else self.sets)
         weights = np.zeros(self.dataset.rows)
         weights[self.split.train] = 1.0 if self.train_weights is None else self.train_weights
         found = np.zeros(classes * features)
@@ -174,7 +188,11 @@ class EncodedDocuments:
             if documents.counts is not None:
                 values *= documents.counts[1:]
             found += np.bincount(cells, values, len(found))
-        return found.reshape(classes, features)
+        of_class: np.ndarray = found.reshape(classes, features)
+        if self.sets is None:
+            return of_class
+        given = self.sets.T.astype(np.float64)
+        return np.stack([(1 - given) @ of_class, given @ of_class])
 
     @property
     def train_weights(self) -> np.ndarray | None:
@@ -226,6 +244,13 @@ class EncodedDocuments:
         return np.concatenate(parts), np.concatenate([[0], np.cumsum(lengths)])
 
 
+def _set_matrix(sets: list[list[int]], labels: int) -> np.ndarray:
+    matrix = np.zeros((len(sets), labels), np.uint8)
+    for number, members in enumerate(sets):
+        matrix[number, members] = 1
+    return matrix
+
+
 class Texts(RowBatches[EncodedDocuments]):
     """Batch source of the documents of one split."""
 
@@ -235,7 +260,7 @@ class Texts(RowBatches[EncodedDocuments]):
 
     def mapped(self) -> dict[str, Any]:
         """Return the documents on disk, which are encoded when rows are taken."""
-        return {"x": _DocumentsOnDisk(self.data), "labels": self.data.labels, "rows": self.rows}
+        return {"x": _DocumentsOnDisk(self.data), **self.data.targets, "rows": self.rows}
 
     @property
     def weights(self) -> np.ndarray | None:
@@ -253,10 +278,12 @@ class Texts(RowBatches[EncodedDocuments]):
         Returns:
             A tuple `(x, y)`. x is int32 of shape `(n, maxlen)` for sequences and `(n, width)` for bags. Bags with
             counts have shape `(n, 2, width)`: ids, then counts. Bags are padded with 0 at the end to the widest of
-            the batch. y is int32 of shape `(n, 1)`, class indices.
+            the batch. y is int32 of shape `(n, 1)`, class indices, or uint8 of shape `(n, labels)`, 1 for each label of
+            a document.
         """
         rows = take(arrays["rows"], indices)
-        y = take(arrays["labels"], rows)[:, None]
+        labels = take(arrays["labels"], rows)
+        y = take(arrays["sets"], labels) if "sets" in arrays else labels[:, None]
         x = take(arrays["x"], rows) if "x" in arrays else padded(rows, arrays, take, self.data.settings)
         return x, y
 

@@ -34,6 +34,7 @@ class TextClassificationMetadata(Metadata):
         shared_hashes: number of words of the training documents that share their hash with another one.
         unhashed: share of all words that only test documents have, and that a hashing run leaves out.
         vectors: file of word vectors, or None.
+        several: whether a document may have several of the classes, or none.
     """
 
     classes: list[str]
@@ -47,6 +48,7 @@ class TextClassificationMetadata(Metadata):
     shared_hashes: int
     unhashed: float
     vectors: VectorFile | None
+    several: bool = False
 
     @classmethod
     def of(cls, documents: EncodedDocuments) -> Self:
@@ -71,7 +73,9 @@ class TextClassificationMetadata(Metadata):
             preprocessor=dataset.manifest.preparation["settings"],
             classes=report["classes"],
             priors=documents.priors,
-            single_classes=single_classes(documents.labels, split, report["classes"]),
+            single_classes=(
+                {} if documents.sets is not None else single_classes(documents.labels, split, report["classes"])
+            ),
             own_validation=has_own_validation(dataset),
             features=vocabulary.features,
             words=len(vocabulary.terms),
@@ -80,4 +84,5 @@ class TextClassificationMetadata(Metadata):
             shared_hashes=shared_hashes,
             unhashed=unhashed,
             vectors=vectors and VectorFile(name=vectors["name"], dimension=vectors["dimension"]),
+            several=documents.sets is not None,
         )

@@ -43,7 +43,7 @@ _CELLS = {"lstm": LSTM, "gru": GRU, "simple_rnn": SimpleRNN}
 def baseline(inputs: InputSpec) -> keras.Model:
     """Build a model that predicts the class priors of the training documents for every text."""
     priors = [float(share) for share in inputs.extra["priors"]]
-    values = priors[1:] if inputs.outputs == 1 else priors
+    values = priors[1:] if inputs.outputs == 1 else priors  # of several labels, one for each too
     return keras.Sequential([document_input(inputs), Constant(values)], name="baseline")
 
 
@@ -67,7 +67,7 @@ def naive_bayes(inputs: InputSpec, *, alpha: Annotated[float, Range(above=0)] = 
             "lower max_features or hashing"
         )
     kernel, bias = log_odds(inputs.extra["class_counts"](), inputs.extra["priors"], inputs.extra["first"], alpha)
-    activation = "sigmoid" if inputs.outputs == 1 else "softmax"
+    activation = output_activation(inputs)
     layer = BagDense(inputs.outputs, features, weights, activation=activation, trainable=False, dtype="float32")
     model = keras.Sequential([document_input(inputs), layer], name="naive_bayes")
     layer.set_weights([kernel, bias])
@@ -350,11 +350,15 @@ def sequence_input(inputs: InputSpec) -> Any:
     return document_input(inputs)
 
 
+def output_activation(inputs: InputSpec) -> str:
+    """Return the activation of the output: a sigmoid for two classes or several labels, a softmax for more classes."""
+    return "sigmoid" if inputs.outputs == 1 or inputs.extra["several"] else "softmax"
+
+
 def class_output(inputs: InputSpec) -> keras.layers.Layer:
-    """Return the output layer: a sigmoid for two classes, a softmax for more."""
+    """Return the output layer; see `output_activation`."""
     # float32 under every precision policy, because the loss takes the logarithm of the output.
-    activation = "sigmoid" if inputs.outputs == 1 else "softmax"
-    return keras.layers.Dense(inputs.outputs, activation=activation, dtype="float32")
+    return keras.layers.Dense(inputs.outputs, activation=output_activation(inputs), dtype="float32")
 
 
 def _embedding(inputs: InputSpec, dimension: int) -> keras.layers.Layer:

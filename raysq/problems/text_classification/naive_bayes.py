@@ -20,15 +20,20 @@ def log_odds(counts: np.ndarray, priors: Sequence[float], first: int, alpha: flo
     """Return the weight of each id and the bias of each output.
 
     Args:
-        counts: occurrences of each id in the documents of each class, shape (classes, features).
+        counts: occurrences of each id in the documents of each class, shape (classes, features). Of several labels,
+            shape (2, labels, features): in documents without and with each label.
         priors: share of each class among the training documents.
         first: id of the first word. Smaller ids are padding and special tokens, which weigh nothing.
         alpha: occurrences that are added to each.
 
     Returns:
         float32 of shape (features, outputs) and (outputs,). The only output of two classes is the log odds of the
-        second. Others are log probabilities less their mean over the classes, which a softmax does not see.
+        second, and that of a label the log odds of having it. Others are log probabilities less their mean over the
+        classes, which a softmax does not see.
     """
+    if counts.ndim == 3:
+        pairs = [log_odds(counts[:, n], [1 - prior, prior], first, alpha) for n, prior in enumerate(priors)]
+        return np.concatenate([kernel for kernel, _ in pairs], 1), np.concatenate([bias for _, bias in pairs])
     smoothed = counts[:, first:] + alpha
     words = np.log(smoothed) - np.log(smoothed.sum(1, keepdims=True))
     bias = np.log(np.maximum(priors, _LEAST_PRIOR))

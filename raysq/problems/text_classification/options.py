@@ -2,4 +2,12 @@
 
 from raysq.text import options
 
-PREPARE = (options.TEXT, options.LABEL, *options.ROWS, options.TEST, options.LEVEL, options.VECTORS)
+PREPARE = (
+    options.TEXT,
+    options.LABEL,
+    options.LABEL_SEPARATOR,
+    *options.ROWS,
+    options.TEST,
+    options.LEVEL,
+    options.VECTORS,
+)

@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from raysq.problems.classification_report import predicted_classes, probabilities
 from raysq.problems.fixed_batches import fixed_batches
+from raysq.problems.label_report import HALF
 from raysq.problems.text_classification.batches import vectorize
 from raysq.problems.text_classification.preprocessor import TextClassificationPreprocessor
 from raysq.problems.text_classification.settings import TextClassificationSettings
@@ -26,6 +27,8 @@ def predict(
     vocabulary: ClassificationVocabulary,
     preprocessor: TextClassificationPreprocessor,
     classes: Sequence[str],
+    *,
+    several: bool = False,
 ) -> pa.Table:
     """Predict the class of every text and the probability of each class.
 
@@ -37,17 +40,21 @@ def predict(
         vocabulary: vocabulary of the run.
         preprocessor: preprocessor of the run's data set.
         classes: names of the classes.
+        several: whether a document may have several of them.
 
     Returns:
         A table with `row`, `id` if the input has it, `label`, its `probability`, `p_CLASS` for each class, and
-        `remark`. `remark` is null, or says why the prediction is unreliable: "no words" or "no known words".
+        `remark`. Of several labels, `labels` in place of the first two holds those with a probability above 0.5, joined
+        by the separator that the data were prepared with. `remark` is null, or says why the prediction is unreliable:
+        "no words" or "no known words".
 
     Raises:
         DataError: the table has no column of texts.
     """
     texts = texts_of(table, preprocessor.text, "text")
     settings = vocabulary.settings
-    outputs, remarks = [np.empty((0, 1 if len(classes) == 2 else len(classes)), np.float32)], []
+    width = 1 if len(classes) == 2 and not several else len(classes)
+    outputs, remarks = [np.empty((0, width), np.float32)], []
     for low in range(0, len(texts), _CHUNK):
         codes, offsets, words = tokenize(texts.slice(low, _CHUNK), preprocessor)
         x = vectorize(codes, offsets, words, vocabulary)
@@ -60,12 +67,16 @@ def predict(
         ]
     prediction = np.concatenate(outputs)
     shares = probabilities(prediction).astype(np.float32)
-    predicted = predicted_classes(prediction)
     columns: dict[str, Any] = {"row": pa.array(np.arange(len(texts)))}
     if "id" in table.column_names:
         columns["id"] = table.column("id")
-    columns["label"] = pa.array([classes[number] for number in predicted.tolist()], pa.string())
-    columns["probability"] = pa.array(shares[np.arange(len(predicted)), predicted])
+    if several:
+        given = [[classes[n] for n in np.flatnonzero(row > HALF).tolist()] for row in shares]
+        columns["labels"] = pa.array([(preprocessor.label_separator or "").join(names) for names in given], pa.string())
+    else:
+        predicted = predicted_classes(prediction)
+        columns["label"] = pa.array([classes[number] for number in predicted.tolist()], pa.string())
+        columns["probability"] = pa.array(shares[np.arange(len(predicted)), predicted])
     for number, name in enumerate(classes):
         columns[f"p_{name}"] = pa.array(np.ascontiguousarray(shares[:, number]))
     columns["remark"] = pa.array(remarks, pa.string())

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from raysq.data.partition_stats import Stats
 from raysq.data.preprocessor import ValidationPartition
 from raysq.data.sources import file_checksum
+from raysq.errors import UsageError
 from raysq.text.documents import DocumentPreprocessor
 from raysq.text.readers import DocumentFormat, DocumentPartition, words_of
 
@@ -29,6 +30,9 @@ class TextClassificationPreprocessor(DocumentPreprocessor):
             and reports them.
         vectors: file of word vectors (GloVe, or word2vec as text; plain, gz or zip) to align to the vocabulary.
         vectors_sha256: checksum of the file of word vectors; None computes it.
+        label_separator: separator of the labels of a document that may have several or none, such as "|". The column
+            may hold lists of labels too, and `label` may name several columns of 0 and 1, separated by commas. None for
+            one label each.
         words_sha256: checksum of the word list that belongs to an npz file; None computes it.
 
     The other fields are those of `DocumentPreprocessor`, `Documents` and `Tokens`.
@@ -40,14 +44,17 @@ class TextClassificationPreprocessor(DocumentPreprocessor):
     vectors: str | None = None
     vectors_sha256: str | None = None
     words_sha256: str | None = None
+    label_separator: str | None = None
 
     version: ClassVar[int] = 3
     labeled: ClassVar[bool] = True
+    later: ClassVar[tuple[str, ...]] = (*DocumentPreprocessor.later, "label_separator")
 
     @property
     def format(self) -> DocumentFormat:
         """Format of the documents in the raw files."""
-        return DocumentFormat(self.text, self.label, self.headers, **self.row_columns, **self.csv_settings())
+        columns = {**self.row_columns, "label_separator": self.label_separator}
+        return DocumentFormat(self.text, self.label, self.headers, **columns, **self.csv_settings())
 
     def to_config(self) -> dict[str, Any]:
         """Return the settings for the manifest and the fingerprint, without the folders of this machine."""
@@ -62,6 +69,10 @@ class TextClassificationPreprocessor(DocumentPreprocessor):
             SourceError: the file of word vectors is missing or cannot be read.
         """
         preprocessor, messages = super().infer(files)
+        if self.label_separator is not None and preprocessor.label is None:
+            raise UsageError(
+                f"--label-separator is for a column of labels, and {files[0].name} has no columns: leave it out"
+            )
         if self.vectors is not None and self.vectors_sha256 is None:
             path = Path(self.vectors).expanduser().absolute()
             digest = file_checksum(path, "--set vectors=FILE names it")

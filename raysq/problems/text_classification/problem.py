@@ -17,6 +17,7 @@ from raysq.problems.class_weights import class_weight_messages, with_class_weigh
 from raysq.problems.classes import described_classes, single_class_messages
 from raysq.problems.classification_report import classification_report, report_tables, validation_threshold
 from raysq.problems.interface import Interface
+from raysq.problems.label_report import label_report, label_tables, label_thresholds
 from raysq.problems.specs import BatchSource, InputSpec, ModelSpec, Objective
 from raysq.problems.splits import SPLITS, validation_messages, with_val_text
 from raysq.problems.text_classification import options
@@ -40,6 +41,7 @@ _NGRAMS = {  # the batch, the epochs and the optimizer of Keras's example
     "vectorization": "freq",
     "ngrams": 2,
     "vocabulary": "train",
+    "special_tokens": False,  # those of training documents would not have the shares of others
     "max_features": 100_000,
     "batch_size": 32,
     "epochs": 5,
@@ -116,21 +118,23 @@ class TextClassification(Problem[TextClassificationSettings, TextClassificationM
         """Return the input spec for model builders.
 
         `extra` has "features" (number of ids), "first" (id of the first word), "classes" (names), "priors" (share of
-        each class among the training documents), "vectorization", "loss", "maxlen", and three functions. "idf" returns
-        float32 of shape `(features,)`. "class_counts" returns the occurrences of each id in the training documents of
-        each class, of shape `(classes, features)`. "vectors" returns float32 of shape `(features, dimension)`, or None
-        if the data set has no word vectors.
+        each class among the training documents), "several" (whether a document may have several of them),
+        "vectorization", "loss", "maxlen", and three functions. "idf" returns float32 of shape `(features,)`.
+        "class_counts" returns the occurrences of each id in the training documents of each class, see
+        `EncodedDocuments.class_counts`. "vectors" returns float32 of shape `(features, dimension)`, or None if the data
+        set has no word vectors.
         """
         settings, metadata = self.settings, self.metadata
         documents = dataset.derived(EncodedDocuments, settings)
         width: tuple[Any, ...] = (None,) if settings.bag else (settings.maxlen,)
         return InputSpec(
             shape=(2, *width) if settings.has_counts else width,
-            outputs=1 if len(metadata.classes) == 2 else len(metadata.classes),
+            outputs=1 if self._is_binary else len(metadata.classes),
             extra={
                 "features": metadata.features,
                 "classes": tuple(metadata.classes),
                 "priors": tuple(metadata.priors),
+                "several": metadata.several,
                 "first": settings.first,
                 "idf": documents.idf,
                 "class_counts": documents.class_counts,
@@ -142,14 +146,25 @@ class TextClassification(Problem[TextClassificationSettings, TextClassificationM
         )
 
     def objective(self) -> Objective:
-        """Return the loss, cross-entropy or the squared error of the probabilities, and the accuracy metric."""
-        two = len(self.metadata.classes) == 2
+        """Return the loss, cross-entropy or the squared error of the probabilities, and the metrics.
+
+        The metric is accuracy; of several labels, F1 and the share of documents with all labels right.
+        """
+        if self.metadata.several:
+            metrics = {"f1": classification_metrics.label_f1, "exact_accuracy": classification_metrics.exact_labels}
+            return Objective("mean_squared_error" if self.settings.loss == "mse" else "binary_crossentropy", metrics)
+        two = self._is_binary
         if self.settings.loss == "mse":
             loss: Any = "mean_squared_error" if two else classification_metrics.squared_error
         else:
             loss = "binary_crossentropy" if two else "sparse_categorical_crossentropy"
         accuracy = classification_metrics.binary_accuracy if two else classification_metrics.accuracy
         return Objective(loss, {"accuracy": accuracy})
+
+    @property
+    def _is_binary(self) -> bool:
+        """Whether a document has one of two classes."""
+        return len(self.metadata.classes) == 2 and not self.metadata.several
 
     def baselines(self) -> dict[str, Mapping[str, Any]]:
         """Return the shares of the classes, and naive Bayes over the run's own vocabulary where it is small enough."""
@@ -172,6 +187,12 @@ class TextClassification(Problem[TextClassificationSettings, TextClassificationM
 
     def _describe_classes(self) -> list[str]:
         metadata = self.metadata
+        if metadata.several:
+            names = f": {', '.join(metadata.classes)}" if len(metadata.classes) <= _NAMED else ""
+            return [
+                f"predicts which of {len(metadata.classes)} labels a document has{names}",
+                *validation_messages(metadata.own_validation, "document"),
+            ]
         return [
             *described_classes(metadata.classes, metadata.priors, "document", _NAMED),
             *class_weight_messages(self.settings.class_weight, metadata.classes, metadata.priors),
@@ -211,20 +232,23 @@ class TextClassification(Problem[TextClassificationSettings, TextClassificationM
         return DocumentPredictionPreprocessor.of(vars(self.preprocessor))
 
     def interface(self) -> Interface:
-        return interface(self.vocabulary, self.metadata.classes, self.preprocessor.level)
+        return interface(self.vocabulary, self.metadata.classes, self.preprocessor.level, several=self.metadata.several)
 
     def signature(self, texts: bool) -> TextSignature:
         """Return the raw inputs and the outputs of an exported model: a text, and its class.
 
         Raises:
-            UsageError: ids are hashes, or the format has no texts.
+            UsageError: ids are hashes, documents have several labels, or the format has no texts.
         """
+        if self.metadata.several:
+            raise UsageError("the graph of an exported model names one class, and these documents have several labels")
         if not texts:
             raise UsageError("LiteRT has no texts: its operators take words neither apart nor to their ids")
         return TextSignature(self.vocabulary, self.preprocessor.tokens, self.metadata.classes)
 
     def predict(self, model: Any, rows: pa.Table, context: RowContext | None = None) -> pa.Table:
-        return predict(model, rows, self.vocabulary, self.preprocessor, self.metadata.classes)
+        several = self.metadata.several
+        return predict(model, rows, self.vocabulary, self.preprocessor, self.metadata.classes, several=several)
 
     @classmethod
     def overview(cls, dataset: Dataset, values: Mapping[str, Any]) -> list[Section]:
@@ -242,11 +266,15 @@ class TextClassification(Problem[TextClassificationSettings, TextClassificationM
     def embedded_words(self) -> list[str]:
         return [] if self.settings.bag else self.vocabulary.words_of_ids()
 
-    def thresholds(self, y: np.ndarray, prediction: np.ndarray) -> float | None:
+    def thresholds(self, y: np.ndarray, prediction: np.ndarray) -> Any:
+        if self.metadata.several:
+            return label_thresholds(y, prediction)
         return validation_threshold(y, prediction, self.metadata.classes)
 
     def evaluation_details(self, y: np.ndarray, prediction: np.ndarray, thresholds: Any = None) -> dict[str, Any]:
+        if self.metadata.several:
+            return label_report(y, prediction, self.metadata.classes, thresholds)
         return classification_report(y, prediction, self.metadata.classes, self.metadata.priors, thresholds)
 
     def evaluation_tables(self, details: Mapping[str, Any], split: str) -> list[Table | Text]:
-        return report_tables(details, split)
+        return label_tables(details, split) if self.metadata.several else report_tables(details, split)

@@ -11,6 +11,7 @@ from raysq.problems.charts import Bars, Quotes, Section
 from raysq.problems.class_predictions import ClassPredictions, confidence_section, confusion_section
 from raysq.problems.classification_report import validation_threshold
 from raysq.problems.fixed_batches import example_batches
+from raysq.problems.label_report import label_report, label_tables, label_thresholds
 from raysq.problems.text_classification.batches import EncodedDocuments, Texts
 from raysq.problems.text_classification.metadata import TextClassificationMetadata
 from raysq.problems.text_classification.neighbors import neighbors_section
@@ -28,6 +29,8 @@ def report(documents: EncodedDocuments, metadata: TextClassificationMetadata, mo
 
     The report covers the test split, or the validation split if the data set has no test part.
     """
+    if metadata.several:
+        return [_labels_section(documents, metadata, model)]
     dataset, settings = documents.dataset, documents.settings
     split = "test" if len(documents.split.test) else "val"
     texts = Texts(documents, split)
@@ -58,6 +61,26 @@ def _predict(texts: Texts, indices: np.ndarray, model: ReportModel, bag: bool) -
         for x, y, count in example_batches(texts, indices, BATCH)
     )
     return ClassPredictions.of(texts.rows[indices], batches)
+
+
+def _labels_section(documents: EncodedDocuments, metadata: TextClassificationMetadata, model: ReportModel) -> Section:
+    """Return the section on documents with several labels."""
+    split = "test" if len(documents.split.test) else "val"
+    found: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+    for name in dict.fromkeys(("val", split)):
+        texts = Texts(documents, name)
+        indices = np.linspace(0, len(texts) - 1, min(SAMPLED, len(texts))).astype(np.int64)
+        pairs = [
+            (y[:count], model.predict(widened(x) if documents.settings.bag else x)[:count])
+            for x, y, count in example_batches(texts, indices, BATCH)
+        ]
+        y, shares = (np.concatenate(parts) for parts in zip(*pairs, strict=True))
+        found[name] = (y, shares)
+    figures = label_report(*found[split], metadata.classes, label_thresholds(*found["val"]))
+    note = (
+        f"On {figures['examples']:,} documents of the {split} split. A label is predicted above a probability of 0.5."
+    )
+    return Section("Labels", list(label_tables(figures)), note)
 
 
 def _mistakes_section(

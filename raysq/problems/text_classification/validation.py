@@ -18,6 +18,7 @@ from raysq.text.documents import (
     of_source,
     total,
 )
+from raysq.text.fit_vocabulary import sort_classes
 
 if TYPE_CHECKING:
     from raysq.problems.text_classification.preprocessor import TextClassificationPreprocessor
@@ -57,7 +58,13 @@ def validate(preprocessor: "TextClassificationPreprocessor", stats: list[Stats])
             f"{assigned:,} documents say whether they are of the train or the test part and "
             f"{total(own, 'documents') - assigned:,} do not, the first is {first}: say it of all or of none"
         )
+    stats = [by_label(chunk, preprocessor.label_separator) for chunk in stats]
     classes = sorted({name for chunk in stats for name in chunk["labels"]})
+    if preprocessor.label_separator is not None and len(classes) < 2:
+        raise DataError(
+            f"the documents have {count_noun(len(classes), 'label', 'labels')} in all: several are two or more",
+            hint="leave --label-separator out, or give another one",
+        )
     if len(classes) == 1:
         raise DataError(
             f"all {total(stats, 'documents'):,} documents have the label {classes[0]!r}: a classifier needs two "
@@ -85,6 +92,49 @@ def validate(preprocessor: "TextClassificationPreprocessor", stats: list[Stats])
         )
 
 
+def by_label(chunk: Stats, separator: str | None) -> Stats:
+    """Return the statistics of a chunk with its sets of labels divided into labels; unchanged without a separator."""
+    if separator is None:
+        return chunk
+    counts: dict[str, list[int]] = {}
+    for number, name in enumerate(chunk["labels"]):
+        for label in _divided(name, separator):
+            of_label = counts.setdefault(label, [0] * len(chunk["counts"]))
+            for side, of_sets in enumerate(chunk["counts"]):
+                of_label[side] += of_sets[number]
+    sides = [[of_label[side] for of_label in counts.values()] for side in range(len(chunk["counts"]))]
+    return {**chunk, "labels": list(counts), "counts": sides}
+
+
+def _divided(name: str, separator: str) -> list[str]:
+    return name.split(separator) if name else []
+
+
+def _label_sets(fitted: Mapping[str, Any], separator: str) -> Stats:
+    """Return the entries of a report on documents with several labels, from those on their sets of labels.
+
+    Its `classes` and `counts` are of labels; `sets` holds the labels of each set, by number, `documents_of` the number
+    of documents of each part, and `without` that of documents without labels.
+    """
+    divided = [_divided(name, separator) for name in fitted["classes"]]
+    classes = sort_classes({label for labels in divided for label in labels})
+    number = {name: index for index, name in enumerate(classes)}
+    counts = {side: [0] * len(classes) for side in fitted["counts"]}
+    for side, of_sets in fitted["counts"].items():
+        for labels, count in zip(divided, of_sets, strict=True):
+            for label in labels:
+                counts[side][number[label]] += count
+    sets = [[number[label] for label in labels] for labels in divided]
+    bare = [place for place, labels in enumerate(sets) if not labels]
+    return {
+        "classes": classes,
+        "counts": counts,
+        "sets": sets,
+        "documents_of": {side: sum(of_sets) for side, of_sets in fitted["counts"].items()},
+        "without": sum(of_sets[place] for of_sets in fitted["counts"].values() for place in bare),
+    }
+
+
 def summarize(preprocessor: "TextClassificationPreprocessor", stats: list[Stats], fitted: Mapping[str, Any]) -> Stats:
     """Summarize the statistics of all chunks and the result of fitting the vocabulary.
 
@@ -108,6 +158,7 @@ def summarize(preprocessor: "TextClassificationPreprocessor", stats: list[Stats]
         "contradictions": fitted["contradictions"],
         "leaked": fitted["leaked"],
         "vectors": fitted["vectors"],
+        **({} if preprocessor.label_separator is None else _label_sets(fitted, preprocessor.label_separator)),
         **({"ungrouped": total(stats, "ungrouped")} if preprocessor.group else {}),
         **({"group": preprocessor.group} if preprocessor.group else {}),
     }
@@ -120,12 +171,20 @@ def describe(report: Mapping[str, Any]) -> list[str]:
     names = [_brief(name) for name in report["classes"]]
     sizes = [f"{name} {count:,}" for name, count in zip(names, totals, strict=True)]
     lines = [f"{report['documents']:,} documents of {len(names)} classes: {_listed(sizes, 20)}"]
+    sides = [sum(counts) for counts in (train, test, validation)]
+    if "sets" in report:
+        each = sum(totals) / max(report["documents"], 1)
+        lines = [
+            f"{report['documents']:,} documents with any of {len(names)} labels: {_listed(sizes, 20)}",
+            f"{each:.2f} labels a document; {report['without']:,} documents have none",
+        ]
+        sides = [report["documents_of"].get(side, 0) for side in ("train", "test", "validation")]
     if report["parts"] == "none":
-        lines.append(_untested(report, sum(train), sum(validation)))
+        lines.append(_untested(report, sides[0], sides[2]))
     elif report["parts"] == "given":
-        lines.append(f"{describe_splits(sum(train), sum(test), sum(validation))}, as the source says")
+        lines.append(f"{describe_splits(*sides)}, as the source says")
     else:
-        drawn = f"{describe_splits(sum(train), sum(test), sum(validation))} drawn by {drawn_by(report, 'texts')}"
+        drawn = f"{describe_splits(*sides)} drawn by {drawn_by(report, 'texts')}"
         lines.append(Message(drawn, "--set test=SHARE"))
     lines += describe_groups(report, "documents")
     lines += _describe_labels(names, totals)
@@ -134,10 +193,10 @@ def describe(report: Mapping[str, Any]) -> list[str]:
         lines.append(
             count_noun(report["empty"], "document has no words and is kept", "documents have no words and are kept")
         )
-    twins = report["contradictions"]
+    twins, other = report["contradictions"], "other labels" if "sets" in report else "another class"
     if twins["count"]:
         lines.append(
-            f"{twins['count']:,} documents have the same text as one of another class, the first is {twins['first']}: "
+            f"{twins['count']:,} documents have the same text as one of {other}, the first is {twins['first']}: "
             "no model can be right on all of them"
         )
     leaked = report.get("leaked")

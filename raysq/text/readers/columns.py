@@ -16,7 +16,7 @@ from raysq.data.readers.json_lines import names_of
 from raysq.errors import DataError
 from raysq.text.readers.format import DocumentFormat, DocumentPartition, TextColumns
 from raysq.text.readers.sniff import Head, family, head, nameless
-from raysq.text.readers.tables import as_labels, as_parts, numbered, table
+from raysq.text.readers.tables import as_labels, as_parts, joined_flags, numbered, table
 
 TEXT = ("text", "review", "content", "body", "sentence", "message", "post", "comment", "document", "tweet")
 LABEL = ("label", "class", "sentiment", "category", "target", "topic")
@@ -49,9 +49,10 @@ def select_columns(name: str, head: Head, format: DocumentFormat) -> TextColumns
     Raises:
         DataError: a specified column does not exist (the message suggests the nearest name), or none can be inferred.
     """
+    flags = flag_columns(name, head, format)
     text, label, split, weight, group = (
         None if column is None else column_named(column, list(head))
-        for column in (format.text, format.label, format.split_column, format.weight, format.group)
+        for column in (format.text, None if flags else format.label, format.split_column, format.weight, format.group)
     )
     named = {"--text": text, "--label": label, "--split-column": split, "--weight": weight, "--group": group}
     for option, column in named.items():
@@ -59,7 +60,7 @@ def select_columns(name: str, head: Head, format: DocumentFormat) -> TextColumns
             raise DataError(
                 f"{name} has no column {column!r} ({nearest_name(column, head)})", hint=f"{option} names another"
             )
-    others = [column for column in (split, weight, group) if column is not None]
+    others = [column for column in (split, weight, group, *flags) if column is not None]
     for option, column in named.items():
         twice = next((other for other, same in named.items() if same == column and other != option), None)
         if column in others and twice is not None:
@@ -67,7 +68,7 @@ def select_columns(name: str, head: Head, format: DocumentFormat) -> TextColumns
     strings = [column for column, values in head.items() if _is_text(values)]
     text = text or usual(TEXT, [column for column in strings if column not in (label, *others)])
     label = label if label in head else None
-    if label is None and format.labels:
+    if label is None and format.labels and not flags:
         label = usual(LABEL, [column for column in head if column not in (text, *others)])
     if text is None:
         left = [column for column in strings if column not in (label, *others) and _part_of(head, column) is None]
@@ -78,13 +79,37 @@ def select_columns(name: str, head: Head, format: DocumentFormat) -> TextColumns
         text = max(left, key=lambda column: _mean_length(head[column]))
     candidates = [column for column in head if column not in (text, label, *others)] if format.parts else []
     part = split or next((column for column in candidates if _part_of(head, column)), None)
-    if label is None and format.labels:
+    if label is None and format.labels and not flags:
         label = _few_values(name, head, (text, part, *others))
         if label in head[label]:  # a column name that is also a value shows that the file has no header
             raise nameless(name, head)
     if text == label:
         raise DataError(f"{name}: column {text!r} cannot be both the text and the label")
-    return TextColumns(text, label, part, tuple(head), weight, group)
+    return TextColumns(text, label, part, tuple(head), weight, group, flags)
+
+
+def flag_columns(name: str, head: Head, format: DocumentFormat) -> tuple[str, ...]:
+    """Return the columns of 0 and 1 where `--label` names several, separated by commas; else none.
+
+    Raises:
+        DataError: one of the columns does not exist.
+    """
+    if not format.labels or format.label_separator is None or format.label is None:
+        return ()
+    if "," not in format.label or format.label in head:
+        return ()
+    columns = tuple(column_named(column.strip(), list(head)) for column in format.label.split(","))
+    for column in columns:
+        if column not in head:
+            raise DataError(
+                f"{name} has no column {column!r} ({nearest_name(column, head)})",
+                hint="--label names the columns of 0 and 1, one for each label",
+            )
+        if format.label_separator in column:
+            raise DataError(
+                f"{name}: column {column!r} holds {format.label_separator!r}", hint="give another --label-separator"
+            )
+    return columns
 
 
 def documents(read: Read, partition: DocumentPartition, format: DocumentFormat) -> tuple[pa.Table, Stats]:
@@ -93,11 +118,16 @@ def documents(read: Read, partition: DocumentPartition, format: DocumentFormat) 
     columns = dict(zip(partition.columns.wanted, read.columns, strict=True))
     ids = numbered(partition.name, read.numbers)
     label, part = partition.columns.label, partition.columns.part
+    labels = None
+    if partition.columns.flags:
+        flags = {name: columns[name] for name in partition.columns.flags}
+        labels = joined_flags(flags, ids, format.label_separator or "")
+    elif label is not None:
+        where = f"{partition.name}: column {label!r}"
+        labels = as_labels(columns[label], where, format.encoding, separator=format.label_separator)
     rows, stats = table(
         columns[partition.columns.text],
-        as_labels(columns[label], f"{partition.name}: column {label!r}", format.encoding)
-        if label is not None
-        else None,
+        labels,
         as_parts(columns[part], ids, part) if part is not None else partition.part,
         ids,
         format,

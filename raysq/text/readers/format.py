@@ -37,6 +37,7 @@ class DocumentFormat(CsvFormat):
         split_column: name of the column that assigns rows to splits. Inferred when None.
         weight: name of the column of weights, or None.
         group: name of the column of groups, or None.
+        label_separator: separator of the labels of a document, which then may have any number; None for one label.
 
     The other fields are those of `CsvFormat`. The encoding applies to all files; in Parquet only to text that is stored
     as bytes. Invalid bytes are replaced and reported.
@@ -51,6 +52,7 @@ class DocumentFormat(CsvFormat):
     split_column: str | None = None
     weight: str | None = None
     group: str | None = None
+    label_separator: str | None = None
 
     def __post_init__(self) -> None:
         self.validate()
@@ -65,6 +67,7 @@ class TextColumns:
         names: all columns of the file. A nested column is named after its object, a dot and its own name.
         weight: name of the column of weights, or None.
         group: name of the column of groups, or None.
+        flags: names of columns of 0 and 1, one for each label, in place of a column of labels.
     """
 
     text: str
@@ -73,11 +76,12 @@ class TextColumns:
     names: tuple[str, ...]
     weight: str | None = None
     group: str | None = None
+    flags: tuple[str, ...] = ()
 
     @property
     def wanted(self) -> list[str]:
         """Names of the columns to read."""
-        return [n for n in (self.text, self.label, self.part, self.weight, self.group) if n is not None]
+        return [n for n in (self.text, self.label, self.part, self.weight, self.group, *self.flags) if n is not None]
 
 
 @dataclass(frozen=True)

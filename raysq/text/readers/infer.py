@@ -92,7 +92,10 @@ def _table(files: Sequence[Path], format: DocumentFormat) -> InferredDocuments:
         messages.append(f"train, validation and test: as column {columns.part!r} says")
     elif parts_by_name(files)[0] >= 0:
         messages.append("train, validation and test: as the names of the files say")
-    return InferredDocuments(replace(format, text=columns.text, label=columns.label), messages, "table")
+    if columns.flags:
+        messages.append(f"labels: the columns {', '.join(columns.flags)} that hold 1")
+    label = format.label if columns.flags else columns.label
+    return InferredDocuments(replace(format, text=columns.text, label=label), messages, "table")
 
 
 def _refuse_names(path: Path, column: str, format: DocumentFormat) -> None:

@@ -63,8 +63,10 @@ def read(partition: DocumentPartition, format: DocumentFormat) -> Iterator[tuple
             if format.parts and partition.columns.part is None and not names_parts(partition.columns):
                 _check_parts(block, partition, encoding, line)
             plain = is_utf8(encoding) and not (partition.columns.weight or partition.columns.group)
+            plain = plain and format.label_separator is None
             parsed = _parse_with_arrow(block, ends, partition.columns, line) if plain else None
-            reads = [parsed] if parsed is not None else _parse_lines(block, partition, encoding, line)
+            separator = format.label_separator
+            reads = [parsed] if parsed is not None else _parse_lines(block, partition, encoding, line, separator)
             line += len(ends)
             del block, parsed
             for rows in reads:
@@ -85,7 +87,7 @@ def read_list(partition: DocumentPartition, format: DocumentFormat) -> Iterator[
     rows_of: Iterable[tuple[int, dict[str, Any]]] = enumerate(items(partition.name, text), 1)
     if format.parts and partition.columns.part is None and not names_parts(partition.columns):
         rows_of = _checked(rows_of, partition)
-    for rows in _collected(rows_of, partition, "item"):
+    for rows in _collected(rows_of, partition, "item", format.label_separator):
         yield documents(rows, partition, replace(format, encoding="utf-8"))
 
 
@@ -157,14 +159,18 @@ def _bytes(values: pa.ChunkedArray) -> pa.ChunkedArray:
     return values
 
 
-def _parse_lines(block: bytes, partition: DocumentPartition, encoding: str, line: int) -> Iterator[Read]:
+def _parse_lines(
+    block: bytes, partition: DocumentPartition, encoding: str, line: int, separator: str | None
+) -> Iterator[Read]:
     """Parse any lines that hold an object each."""
     lines = enumerate(block.split(b"\n"), line + 1)
     rows = ((number, parsed_object(partition.name, number, text, encoding)) for number, text in lines if text.strip())
-    return _collected(rows, partition, "line")
+    return _collected(rows, partition, "line", separator)
 
 
-def _collected(rows: Iterable[tuple[int, dict[str, Any]]], partition: DocumentPartition, what: str) -> Iterator[Read]:
+def _collected(
+    rows: Iterable[tuple[int, dict[str, Any]]], partition: DocumentPartition, what: str, separator: str | None
+) -> Iterator[Read]:
     """Yield objects as rows, with a bounded number of bytes at a time."""
     assert partition.columns is not None
     wanted = partition.columns.wanted
@@ -172,7 +178,11 @@ def _collected(rows: Iterable[tuple[int, dict[str, Any]]], partition: DocumentPa
     numbers: list[int] = []
     size = 0
     for number, row in rows:
-        cells.append([_cell(cell(row, name), f"{partition.name}, {what} {number}: column {name!r}") for name in wanted])
+        where = f"{partition.name}, {what} {number}: column "
+        values = {name: cell(row, name) for name in wanted}
+        if separator is not None and isinstance(listed := values.get(partition.columns.label or ""), list):
+            values[partition.columns.label or ""] = _joined(listed, separator, f"{where}{partition.columns.label!r}")
+        cells.append([_cell(value, f"{where}{name!r}") for name, value in values.items()])
         numbers.append(number)
         size += len(cells[-1][0] or b"")
         if size >= RANGE or len(cells) >= _MOST:
@@ -180,6 +190,14 @@ def _collected(rows: Iterable[tuple[int, dict[str, Any]]], partition: DocumentPa
             cells, numbers, size = [], [], 0
     if cells:
         yield _as_read(cells, numbers)
+
+
+def _joined(labels: list[Any], separator: str, where: str) -> str:
+    """Return the labels of a list, joined by a separator."""
+    texts = [(_cell(label, where) or b"").decode("utf-8", "replace") for label in labels]
+    if any(separator in text for text in texts):
+        raise DataError(f"{where} has labels that hold {separator!r}", hint="give another --label-separator")
+    return separator.join(texts)
 
 
 def _as_read(cells: list[list[bytes | None]], numbers: list[int]) -> Read:

@@ -1,7 +1,7 @@
 """DocumentTables as Arrow tables: decoded texts, labels as text, and statistics."""
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -14,6 +14,7 @@ from raysq.errors import DataError
 from raysq.text.readers.format import RANGE, DocumentFormat
 
 BOM = b"\xef\xbb\xbf"
+_FLAGS = {"0": False, "1": True, "false": False, "true": True, "0.0": False, "1.0": True}
 _MOST = 20_000  # maximum documents of a table, for short documents
 
 
@@ -118,7 +119,9 @@ def table(
     return pa.table({"text": text, "label": label, "part": part, "id": ids}), stats
 
 
-def as_labels(values: pa.Array, where: str, encoding: str = "utf-8", option: str = "--label") -> pa.Array:
+def as_labels(
+    values: pa.Array, where: str, encoding: str = "utf-8", option: str = "--label", separator: str | None = None
+) -> pa.Array:
     """Convert labels to text.
 
     Booleans become true and false, whole numbers lose their decimals, and text is stripped of surrounding white space.
@@ -126,6 +129,7 @@ def as_labels(values: pa.Array, where: str, encoding: str = "utf-8", option: str
     Args:
         values: labels. Bytes are text in `encoding`.
         option: option that names the column, for the error.
+        separator: separator of several labels of a document. They are sorted, each once, and a text without any is "".
 
     Returns:
         large_string, null where the label is missing or empty.
@@ -137,16 +141,68 @@ def as_labels(values: pa.Array, where: str, encoding: str = "utf-8", option: str
     if pa.types.is_dictionary(kind):
         values = values.dictionary_decode()
         kind = values.type
+    if separator is not None and (pa.types.is_list(kind) or pa.types.is_large_list(kind)):
+        values = joined_lists(values, separator, where)
+        kind = values.type
     if pa.types.is_nested(kind):
+        several = ", --label-separator '|' takes several of them" if option == "--label" else ""
         raise DataError(
-            f"{where} holds {kind}, not one {option[2:]} for each document", hint=f"{option} names another column"
+            f"{where} holds {kind}, not one {option[2:]} for each document",
+            hint=f"{option} names another column{several}",
         )
     if pa.types.is_floating(kind):
         values = pc.if_else(pc.is_nan(values), pa.scalar(None, kind), values)
     if pa.types.is_large_binary(kind) or pa.types.is_binary(kind):
         values = _replaced(values, encoding)
     values = pc.utf8_trim_whitespace(values.cast(pa.large_string()))
+    if separator is not None:
+        encoded = values.dictionary_encode()
+        sets = [_label_set(value.split(separator), separator) for value in encoded.dictionary.to_pylist()]
+        return pa.array(sets, pa.large_string()).take(encoded.indices)
     return pc.if_else(pc.equal(values, ""), pa.scalar(None, pa.large_string()), values)
+
+
+def joined_lists(values: pa.Array, separator: str, where: str) -> pa.Array:
+    """Join the labels of each list by a separator, large_string, null where a list is missing.
+
+    Raises:
+        DataError: a label holds the separator.
+    """
+    labels = as_labels(values.flatten(), where)
+    if pc.any(pc.match_substring(labels, separator)).as_py():
+        raise DataError(f"{where} has labels that hold {separator!r}", hint="give another --label-separator")
+    lists = pa.LargeListArray.from_arrays(
+        pc.cumulative_sum(pa.array([0, *pc.list_value_length(values).fill_null(0).to_pylist()], pa.int64())),
+        labels.fill_null(""),
+        mask=pc.is_null(values),
+    )
+    return pc.binary_join(lists, pa.scalar(separator, pa.large_string()))
+
+
+def joined_flags(columns: Mapping[str, pa.Array], ids: pa.Array, separator: str) -> pa.Array:
+    """Join the names of the columns that hold 1 in each row by a separator, large_string.
+
+    Raises:
+        DataError: a value is neither 0 nor 1, nor true or false.
+    """
+    sets: list[list[str]] = [[] for _ in ids]
+    for name, values in columns.items():
+        texts = pc.utf8_lower(as_labels(values, f"column {name!r}").fill_null(""))
+        known = pc.index_in(texts, pa.array(list(_FLAGS), pa.large_string()))
+        if known.null_count:
+            row = pc.index(pc.is_null(known), True).as_py()
+            raise DataError(
+                f"{ids[row].as_py()}: column {name!r} holds {texts[row].as_py()!r}, where a label's column has 0 or 1",
+                hint="--label names the columns of labels",
+            )
+        for row in np.flatnonzero(np.array(list(_FLAGS.values()))[known.to_numpy()]).tolist():
+            sets[row].append(name)
+    return pa.array([_label_set(names, separator) for names in sets], pa.large_string())
+
+
+def _label_set(labels: Iterable[str], separator: str) -> str:
+    """Return labels sorted, each once and without surrounding white space, joined by the separator."""
+    return separator.join(sorted({label.strip() for label in labels} - {""}))
 
 
 def as_parts(values: pa.Array, ids: pa.Array, column: str) -> pa.Array:

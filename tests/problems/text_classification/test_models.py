@@ -27,6 +27,7 @@ def told(vectorization="sequence", classes=2, maxlen=MAXLEN, vectors=True):
     extra = {
         "features": FEATURES,
         "first": 4,
+        "several": False,
         "classes": [str(number) for number in range(classes)],
         "priors": [1 / classes] * classes,
         "idf": lambda: np.linspace(0, 1, FEATURES, dtype=np.float32),
