@@ -275,6 +275,9 @@ def parser(requested: str = "") -> argparse.ArgumentParser:
         help="Number of Ray actors that predict. Defaults to the CPUs for a large file, and to none for a small one.",
     )
     sub.add_argument("--gpu", action="store_true", help="Use a GPU for each actor.")
+    sub.add_argument(
+        "--latest", action="store_true", help="Forecast only what follows the last row of each series of the input."
+    )
     add_trust(sub)
 
     sub = command("export", results.export, "Write the model of a run in another format.")

@@ -32,6 +32,7 @@ def predict(options: argparse.Namespace) -> None:
         settings=parse_pairs(options.set),
         actors=options.actors,
         gpu=options.gpu,
+        latest=options.latest,
         quiet=options.json,
         epoch=options.epoch,
         trust=options.trust,
@@ -48,7 +49,7 @@ def _predict_texts(options: argparse.Namespace) -> None:
     from raysq.inference.predictor import load, texts_column
     from raysq.training.run import Run
 
-    for name in ("output", "actors", "gpu", "set"):
+    for name in ("output", "actors", "gpu", "set", "latest"):
         if getattr(options, name):
             raise UsageError(f"--{name} goes with --input; what --text gives is printed")
     run = Run.open(options.run_name, trust=options.trust)

@@ -20,7 +20,7 @@ from raysq.display.terminal import print_message, results
 from raysq.errors import DataError, RaysqError, UsageError
 from raysq.inference import pool
 from raysq.inference.commands import require_finished
-from raysq.inference.predictor import Predictor, for_predict
+from raysq.inference.predictor import Predictor, check_latest, for_predict
 from raysq.problems.base import RowContext
 from raysq.problems.capabilities import Windowed
 from raysq.storage.atomic import atomic_write
@@ -45,6 +45,7 @@ def predict_file(
     settings: Mapping[str, Any] | None = None,
     actors: int | None = None,
     gpu: bool = False,
+    latest: bool = False,
     quiet: bool = True,
     epoch: int | None = None,
     trust: bool = False,
@@ -65,6 +66,7 @@ def predict_file(
         actors: number of actors of the pool, with one CPU each; None for as many as the cluster has CPUs. If given, the
             pool is used for small files too.
         gpu: use one GPU per actor.
+        latest: forecast only what follows the last row of each series.
         quiet: show no progress.
         epoch, trust: as for `raysq.load`.
 
@@ -86,6 +88,7 @@ def predict_file(
             "settings": settings,
             "actors": actors,
             "gpu": gpu,
+            "latest": latest,
             "quiet": quiet,
             "epoch": epoch,
             "trust": trust,
@@ -101,6 +104,7 @@ def predict_file(
     if actors is not None and actors < 1:
         raise UsageError(f"--actors must be at least 1, received {actors}")
     require_finished(run)
+    check_latest(run, latest)
     problem = run.problem
     preprocessor = problem.prediction_preprocessor()
     given = resolve_names(settings, setting_fields(CsvFormat)) if settings else {}
@@ -128,11 +132,11 @@ def predict_file(
     if not small:  # messages of the actors that load the model are not shown
         print_if_changed(run)
     if small:
-        tables = _here(run, preprocessor, resolved, quiet)
+        tables = _here(run, preprocessor, resolved, latest, quiet)
     elif not isinstance(problem, Windowed):
         tables = _stream(run, preprocessor, resolved, actors, gpu, quiet)
     else:
-        tables = _pool(run, preprocessor, resolved, actors, gpu, quiet)
+        tables = _pool(run, preprocessor, resolved, actors, gpu, latest, quiet)
     rows, remarks = 0, Counter[str]()
     with _writer(path) as write, for_predict():
         for table in tables:
@@ -148,14 +152,16 @@ def _no_sample(spec: str) -> Path:
     raise UsageError("predict takes a file, a folder or a URL; the sample can be trained on only")
 
 
-def _here(run: Run, preprocessor: Any, resolved: sources.ResolvedSource, quiet: bool) -> "Iterator[pa.Table]":
+def _here(
+    run: Run, preprocessor: Any, resolved: sources.ResolvedSource, latest: bool, quiet: bool
+) -> "Iterator[pa.Table]":
     from raysq.data.pipeline import read_table
 
     predictor = Predictor(run)
     inferred = not isinstance(predictor.problem, Windowed)
     table, report = read_table(preprocessor, resolved.files, inferred=inferred)
     _tell(run, preprocessor, report, quiet)
-    yield predictor.predict_table(table, RowContext(report))
+    yield predictor.predict_table(table, RowContext(report, latest=latest))
 
 
 def _tell(run: Run, preprocessor: Any, report: Mapping[str, Any], quiet: bool) -> None:
@@ -189,7 +195,13 @@ def _stream(
 
 
 def _pool(
-    run: Run, preprocessor: Any, resolved: sources.ResolvedSource, actors: int | None, gpu: bool, quiet: bool
+    run: Run,
+    preprocessor: Any,
+    resolved: sources.ResolvedSource,
+    actors: int | None,
+    gpu: bool,
+    latest: bool,
+    quiet: bool,
 ) -> "Iterator[pa.Table]":
     from raysq.data.pipeline import build
     from raysq.distributed.ray_data import ordered, ray_errors
@@ -202,7 +214,7 @@ def _pool(
         identity = {"task": run.config.task, "problem": run.config.problem, "name": "input"}
         dataset = build(preprocessor, resolved, folder / "input", identity, quiet=quiet)
         _tell(run, preprocessor, dataset.manifest.report, quiet)
-        parts = _parts(run, dataset)
+        parts = _parts(run, dataset, latest)
         with ray_errors("predicting"), ordered() as context, _bar(len(parts), quiet) as advance:
             # One part per block, so that an actor holds one at a time.
             context.target_max_block_size = None
@@ -221,8 +233,11 @@ def _pool(
                 yield table
 
 
-def _parts(run: Run, dataset: Dataset) -> list[dict[str, Any]]:
-    """Return ranges of rows within one series, each with the rows before and after it that its predictions use."""
+def _parts(run: Run, dataset: Dataset, latest: bool) -> list[dict[str, Any]]:
+    """Return ranges of rows within one series, each with the rows before and after it that its predictions use.
+
+    With `latest`, the only range of a series is the row after its last one.
+    """
     problem = run.problem
     assert isinstance(problem, Windowed)  # other problems use `_stream`
     before, after = problem.history()
@@ -230,7 +245,7 @@ def _parts(run: Run, dataset: Dataset) -> list[dict[str, Any]]:
     for series in dataset.manifest.report.get("series") or [{"id": None, "rows": dataset.rows}]:
         end = begin + series["rows"]
         last = end + 1  # the row after the last one can be predicted too; a short series has no predictions
-        for low in range(begin + before, last, _ROWS):
+        for low in range(max(begin + before, last - 1 if latest else 0), last, _ROWS):
             high = min(low + _ROWS, last)
             parts.append(
                 {

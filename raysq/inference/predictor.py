@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,7 +37,7 @@ class Predictor:
         self.problem = run.problem
         self._generator: Callable[..., dict[str, Any]] | None = None  # cached, because it holds compiled functions
 
-    def predict(self, frame: Any) -> Any:
+    def predict(self, frame: Any, *, latest: bool = False) -> Any:
         """Predict for raw rows.
 
         Args:
@@ -44,6 +45,7 @@ class Predictor:
                 Ray, Hugging Face or tf.data, or an iterable of dicts (see `raysq.prepare`). Its columns are those of
                 the files that the run's data were prepared from. Models of texts also take a list of texts. Models of
                 images also take an array of images (whole numbers from 0 to 255).
+            latest: whether to forecast only what follows the last row of each series. Defaults to False.
 
         Returns:
             The predictions, as a pandas DataFrame if one was given, else as a pyarrow Table.
@@ -62,9 +64,11 @@ class Predictor:
         """
         pandas = hasattr(frame, "iloc")
         if pandas and isinstance(self.problem, TextInput) and not hasattr(frame, "columns"):  # a Series of texts
-            return self.predict(frame.tolist())
+            return self.predict(frame.tolist(), latest=latest)
+        check_latest(self.run, latest)
         with for_predict("frames") if isinstance(self.problem, Windowed) else contextlib.nullcontext():
-            predictions = self.predict_table(*self.rows(frame))
+            table, context = self.rows(frame)
+            predictions = self.predict_table(table, context and replace(context, latest=latest))
         return predictions.to_pandas() if pandas else predictions
 
     def rows(self, frame: Any) -> tuple["pa.Table", RowContext | None]:
@@ -176,6 +180,12 @@ class Predictor:
     def predict_table(self, table: "pa.Table", context: RowContext | None = None) -> "pa.Table":
         """Return the problem's predictions for rows that are already read; see `Problem.predict`."""
         return self.problem.predict(self.model, table, context)
+
+
+def check_latest(run: Run, latest: bool) -> None:
+    """Raise UsageError for predictions of the latest rows only, unless the run forecasts series."""
+    if latest and not isinstance(run.problem, Windowed):
+        raise UsageError(f"run {run.name} predicts each row by itself: latest is for runs that forecast series")
 
 
 def without_options(error: RaysqError) -> str:

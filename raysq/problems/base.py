@@ -46,11 +46,13 @@ class RowContext:
         report: report of the preprocessor that read the rows, or None.
         positions: first row and end row to predict at, or None for all.
         offset: number of the table's first row in the longer table.
+        latest: whether to predict only from the latest rows of each series, where the problem is `Windowed`.
     """
 
     report: Mapping[str, Any] | None = None
     positions: tuple[int, int] | None = None
     offset: int = 0
+    latest: bool = False
 
 
 class ReportModel(Protocol):

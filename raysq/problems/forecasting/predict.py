@@ -24,14 +24,14 @@ _JITTER = 0.02  # relative difference allowed between cadences inferred from tim
 
 
 def predict(problem: "Forecasting", model: Any, rows: pa.Table, context: RowContext) -> pa.Table:
-    """Forecast every row with enough history, and the rows that follow the last one.
+    """Forecast every row with enough history, and the rows that follow the last one; or only the latter.
 
     Args:
         problem: problem of the run.
         model: Keras model.
         rows: `time` and the columns that the model sees, as `problem.prediction_preprocessor` reads them.
         context: place of the rows. Its report lists the series if there are several. With positions, the rows are a
-            part of one series.
+            part of one series. With `latest`, only the rows that follow the last one of each series are forecast.
 
     Returns:
         A table with the columns that identify the series (if there are several), `row` (the row that is forecast; it
@@ -52,7 +52,7 @@ def predict(problem: "Forecasting", model: Any, rows: pa.Table, context: RowCont
         first = _first_complete_row(inputs[begin:end])
         longest = max(longest, series["rows"] - first)
         low, high = context.positions or (lookback, series["rows"] + 1)
-        low = max(low, first + lookback)
+        low = max(low, first + lookback, high - 1 if context.latest else 0)
         # A part of a series may have no forecast: its table is empty.
         if low < high or context.positions is not None:
             positions = np.arange(low, max(low, high))

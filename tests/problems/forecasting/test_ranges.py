@@ -1,16 +1,22 @@
 """Horizons that are a range of rows: windows, the protocol of public tables, metrics, predictions and reports."""
 
+import datetime
+
 import numpy as np
 import pytest
 from training.series import bind, write_series
 
 from raysq import tasks
+from raysq.data.pipeline import read_table
 from raysq.errors import DataError, UsageError
-from raysq.inference.predictor import load
+from raysq.inference.predictor import check_latest, load
+from raysq.problems.base import RowContext
 from raysq.problems.forecasting import horizons, splits
 from raysq.problems.forecasting.batches import open_splits
+from raysq.problems.forecasting.problem import Forecasting
 from raysq.problems.forecasting.resolve_settings import resolve_settings
 from raysq.problems.forecasting.settings import ForecastingSettings
+from raysq.tasks.prepare import prepare
 from raysq.training.evaluation import evaluate
 from raysq.training.train import train
 
@@ -157,6 +163,8 @@ def test_a_range_trains_is_measured_over_all_steps_and_predicted(data):
     assert "test_mse_original" not in found["dense"], "two targets have no unit in common"
 
     rows = {name: data.column(name).slice(1000, 1030) for name in data.columns}
+    out = predictor.predict(rows, latest=True)
+    assert out["row"].to_pylist() == list(range(30, 36))
     out = predictor.predict(rows)
     assert out.column_names == ["row", "time", "from", "horizon", *BOTH] and out.num_rows == 6 * 7
     assert out["row"].to_pylist()[-6:] == list(range(30, 36)), "the last forecast lies beyond the rows"
@@ -191,3 +199,66 @@ def test_the_report_of_a_range_has_errors_by_step_and_histories(data):
 
 def test_no_task_for_own_series_sets_a_split_in_place_of_the_protocols():
     assert "split" not in tasks.get("forecast").settings
+
+
+class Zeros:
+    """A model that forecasts the mean."""
+
+    def __init__(self, outputs):
+        self.outputs = outputs
+
+    def predict_on_batch(self, x):
+        return np.zeros((len(x), self.outputs), np.float32)
+
+
+HOURS = [f"2024-03-30 {hour:02}:00" for hour in range(24)]
+STAMPS = {
+    "hours": (HOURS, ["2024-03-31 00:00", "2024-03-31 01:00", "2024-03-31 02:00"]),
+    "business days": (
+        [str(day)[:10] for day in np.busday_offset("2024-01-01", np.arange(24), roll="forward")],
+        ["2024-02-02", "2024-02-05", "2024-02-06"],
+    ),
+    "quarters": (
+        [f"{year}Q{quarter}" for year in range(2000, 2006) for quarter in range(1, 5)],
+        ["2006-01-01", "2006-04-01", "2006-07-01"],
+    ),
+    "ISO weeks": ([f"2024-W{week:02}" for week in range(1, 25)], ["2024-06-17", "2024-06-24", "2024-07-01"]),
+    "months": (
+        [f"{year}-{month:02}-01" for year in (2020, 2021) for month in range(1, 13)],
+        ["2022-01-01", "2022-02-01", "2022-03-01"],
+    ),
+    "numbers": ([str(10 + 5 * number) for number in range(24)], [130, 135, 140]),
+}
+
+
+@pytest.mark.parametrize("kind", STAMPS)
+@pytest.mark.parametrize("several", [False, True])
+def test_the_latest_forecast_has_the_stamps_after_the_end_of_each_series(tmp_path, kind, several):
+    stamps, following = STAMPS[kind]
+    path = tmp_path / "series.csv"
+    ids = ("a", "b") if several else ("",)
+    lines = [f"{stamp},{name},{number % 5}" for name in ids for number, stamp in enumerate(stamps)]
+    path.write_text("\n".join(["when,shop,sales", *lines]) + "\n")
+    chosen = {"horizon": "1:3", "lookback": 4, "targets": "sales", "time": "when", "features": "sales"}
+    if kind == "numbers":
+        chosen["time_format"] = "number"
+    dataset = prepare("forecast", str(path), settings={**chosen, **({"id": "shop"} if several else {})}, quiet=True)
+    problem = Forecasting.from_dataset(dataset, dataset.manifest.settings)
+    table, report = read_table(problem.prediction_preprocessor(), [path])
+    out = problem.predict(Zeros(problem.settings.outputs), table, RowContext(report, latest=True))
+    times = out["time"].to_pylist()
+    expected = following if kind == "numbers" else [datetime.datetime.fromisoformat(stamp) for stamp in following]
+    assert times == expected * len(ids)
+    assert out["row"].to_pylist() == [24, 25, 26] * len(ids)
+    assert not several or out["shop"].to_pylist() == ["a"] * 3 + ["b"] * 3
+    part = RowContext({**report, "series": [{"id": None, "rows": 24}]}, positions=(24, 25), offset=100)
+    assert problem.predict(Zeros(3), table.slice(0, 24), part)["row"].to_pylist() == [124, 125, 126]
+
+
+def test_latest_is_for_series(data):
+    class Texts:
+        name, problem = "reviews", object()
+
+    with pytest.raises(UsageError, match="run reviews predicts each row by itself: latest is for runs that forecast"):
+        check_latest(Texts(), True)
+    check_latest(Texts(), False)
