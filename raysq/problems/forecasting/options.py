@@ -9,6 +9,7 @@ PREPARE = (
     Option("--freq", "ALIAS", "pandas alias of the frequency, such as h, ME or B. Inferred by default."),
     Option("--target", "COLUMN[,..]|all", "Columns to forecast.", setting="targets"),
     Option("--features", "COLUMN[,..]", "Columns that the model sees. Defaults to all."),
+    Option("--future", "COLUMN[,..]", "Columns whose values are known as far ahead as the forecasts reach."),
     Option("--calendar", "NAME[,..]", "Calendar features: hour, weekday, monthday, yearday or month."),
     options.SPLIT_COLUMN,
     options.WEIGHT,

@@ -52,6 +52,7 @@ def predict(problem: "Forecasting", model: Any, rows: pa.Table, context: RowCont
         first = _first_complete_row(inputs[begin:end])
         longest = max(longest, series["rows"] - first)
         low, high = context.positions or (lookback, series["rows"] + 1)
+        high = min(high, _last_position(problem, inputs[begin:end]) + 1)
         low = max(low, first + lookback, high - 1 if context.latest else 0)
         # A part of a series may have no forecast: its table is empty.
         if low < high or context.positions is not None:
@@ -60,6 +61,12 @@ def predict(problem: "Forecasting", model: Any, rows: pa.Table, context: RowCont
             table = _forecast_table(problem, values, positions, timestamps[begin:end], frequency, context.offset)
             tables.append(_with_keys(problem, series, table))
         begin = end
+    if not tables and problem.settings.future:
+        raise DataError(
+            f"a forecast needs {lookback:,} rows of history, received {longest:,}, and after them the values of "
+            f"{', '.join(problem.settings.future)} on the {max(problem.settings.ahead) + 1:,} rows that it reaches, "
+            "with the other columns empty"
+        )
     if not tables:
         raise DataError(
             f"a forecast needs {lookback:,} rows of history "
@@ -138,6 +145,8 @@ def _model_inputs(problem: "Forecasting", rows: pa.Table) -> tuple[np.ndarray, n
     ]
     if calendar:
         parts.append(cyclical_features(time_zones.utc_to_local(timestamps, metadata.timezone), calendar))
+    ahead = np.minimum(np.arange(rows.num_rows) + problem.settings.lead, rows.num_rows - 1)
+    parts += [parts[metadata.columns.index(name)][ahead] for name in problem.settings.future]
     return np.concatenate(parts, 1), timestamps
 
 
@@ -151,6 +160,15 @@ def _first_complete_row(inputs: np.ndarray) -> int:
     """Return the first row of a series on which all columns have a value: values before it are never filled."""
     complete = ~np.isnan(inputs).any(1)
     return int(np.argmax(complete)) if complete.any() else len(inputs)
+
+
+def _last_position(problem: "Forecasting", inputs: np.ndarray) -> int:
+    """Return the last position to forecast at: after the history, and with the values of the future that it needs."""
+    if not problem.settings.future:
+        return len(inputs)
+    complete = np.flatnonzero(~np.isnan(inputs).any(1))
+    history = int(complete[-1]) + 1 if len(complete) else 0
+    return min(history, len(inputs) - 1 - max(problem.settings.ahead))
 
 
 def _predict_values(problem: "Forecasting", model: Any, inputs: np.ndarray, positions: np.ndarray) -> np.ndarray:

@@ -69,6 +69,8 @@ class SeriesPreprocessor(CsvFormat, Preprocessor):
             repaired by itself, and no window reaches from one into another.
         weight: column of the weight of each row as a target in the loss, or None.
         validation: whether a second source validates. Not a setting of the user.
+        open_end: columns of the data set whose cells after their last value stay empty, for predictions with columns of
+            the future. Not a setting of the user.
 
     The other settings are those of `CsvFormat`. Sorting, filling gaps, dropping duplicates and separating several
     series hold all rows in memory. Everything else is done partition by partition.
@@ -102,9 +104,10 @@ class SeriesPreprocessor(CsvFormat, Preprocessor):
     split_column: str | None = None
     weight: str | None = None
     validation: bool | None = None
+    open_end: tuple[str, ...] | None = None
 
     version: ClassVar[int] = 2
-    later: ClassVar[tuple[str, ...]] = ("split_column", "weight", "validation")
+    later: ClassVar[tuple[str, ...]] = ("split_column", "weight", "validation", "open_end")
     suffixes: ClassVar[tuple[str, ...]] = TABULAR
     zip_member: ClassVar[str | None] = ".csv"
 
@@ -328,6 +331,7 @@ class SeriesPreprocessor(CsvFormat, Preprocessor):
             "zone": self.timezone,
             "numbered": self.numbered,
             "count": self.time_format == timestamps.ROWS,
+            "open_end": tuple(self.open_end or ()),
         }
         if self.parted:
             return partial(_repaired, part_series, keys=len(self.id), **repairs)

@@ -155,12 +155,12 @@ class Forecasting(Problem[ForecastingSettings, ForecastingMetadata]):
     def input_spec(self, dataset: Dataset) -> InputSpec:
         """Return the input spec for model builders.
 
-        `extra` holds `reversed`, and for the untrained baselines `latest`, `seasonal` and `ridge`. The first two list
-        for each horizon the index of the step to repeat; `seasonal` is None where the window holds no such step.
-        `ridge` solves the linear reference for an alpha.
+        `extra` holds `reversed`, `future` (the names of inputs that are known ahead), and for the untrained baselines
+        `latest`, `seasonal` and `ridge`. The first two list for each horizon the index of the step to repeat;
+        `seasonal` is None where the window holds no such step. `ridge` solves the linear reference for an alpha.
         """
         settings = self.settings
-        names = (*self.metadata.columns, *feature_names(settings.calendar))
+        names = (*self.metadata.columns, *feature_names(settings.calendar), *settings.future_names)
         targets = tuple(names.index(name) for name in settings.targets if name in names)
         others = tuple(number for number in range(len(names)) if number not in targets)
         return InputSpec(
@@ -170,6 +170,7 @@ class Forecasting(Problem[ForecastingSettings, ForecastingMetadata]):
             targets=targets,
             extra={
                 "reversed": settings.reversed,
+                "future": settings.future_names,
                 "latest": settings.latest_steps,
                 "seasonal": settings.seasonal_steps,
                 "ridge": partial(solve, dataset, settings, targets, others),
@@ -199,8 +200,8 @@ class Forecasting(Problem[ForecastingSettings, ForecastingMetadata]):
         """Return the baselines: persistence, seasonal-naive where a window holds a whole season, and a linear model."""
         own: dict[str, Any] = {}
         if not set(self.settings.targets) <= set(self.metadata.columns):
-            own = {"features": self.settings.targets}
-        changes = {**own, "reversed": False, "calendar": ()}
+            own = {"features": self.settings.targets, "future": ()}
+        changes = {**own, "reversed": False, "calendar": (), "future": ()}
         names = ("baseline",) if self.settings.seasonal_steps is None else ("baseline", "seasonal")
         return {**dict.fromkeys(names, changes), "ridge": own}
 
@@ -245,6 +246,8 @@ class Forecasting(Problem[ForecastingSettings, ForecastingMetadata]):
             f"forecasts {', '.join(settings.targets)}: {horizons} after the last row seen",
             f"{sees} {format_rows(settings.lookback)}{unseen}",
         ]
+        if settings.future:
+            lines.append(f"knows {', '.join(settings.future)} as far ahead as it forecasts")
         lines += [
             f"predictions have the {column} of a forecast as {name!r}: a column of the data is called {column!r}"
             for column, name in self.column_names.items()
@@ -295,6 +298,9 @@ class Forecasting(Problem[ForecastingSettings, ForecastingMetadata]):
         settings["timezone"] = metadata.timezone
         # Columns that were stored as float64 for training must not be rounded to float32 here.
         settings["float64"] = [name for name in settings["columns"] if name in metadata.float64]
+        if self.settings.future:
+            # The last rows of a file have no values but those of the future.
+            settings["open_end"] = [name for name in metadata.columns if name not in self.settings.future]
         return SeriesPreprocessor(**settings)
 
     def history(self) -> tuple[int, int]:

@@ -1,6 +1,6 @@
 """Resolve window settings: durations to rows, and defaults that suit the frequency of a series."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import Any
 
@@ -48,7 +48,9 @@ def resolve_settings(values: Mapping[str, Any], dataset: Dataset) -> dict[str, A
     if resolved.get("targets") in (ALL, (ALL,), [ALL]) and ALL not in value_columns(dataset):
         features = resolved.get("features") or ()
         resolved["targets"] = coerce(features, tuple[str, ...], "features") or value_columns(dataset)
-    for name in ("targets", "features"):
+    if resolved.get("future"):
+        resolved["future"] = _future(coerce(resolved["future"], tuple[str, ...], "future"), dataset)
+    for name in ("targets", "features", "future"):
         _check_columns(name, resolved.get(name), dataset)
     if dataset.manifest.report.get("numbered"):
         for name in ("calendar", "split"):
@@ -57,6 +59,26 @@ def resolve_settings(values: Mapping[str, Any], dataset: Dataset) -> dict[str, A
                     f"setting {name}={resolved[name]} needs times, and the rows of {dataset.manifest.name} are numbered"
                 )
     return resolved
+
+
+def _future(names: Sequence[str], dataset: Dataset) -> tuple[str, ...]:
+    """Return the columns of the future, with those that categories have become.
+
+    Raises:
+        UsageError: rows without values of the other columns could not be read for predictions.
+    """
+    missing = dataset.manifest.preparation["settings"].get("missing", "error")
+    if missing not in ("previous", "interpolate"):
+        raise UsageError(
+            f"setting future={','.join(names)}: forecasts are made of rows that lack the other columns, and data set "
+            f"{dataset.manifest.name} was prepared with missing={missing}: prepare it with missing=previous"
+        )
+    columns = value_columns(dataset)
+    found = []
+    for name in names:
+        levels = [column for column in columns if column.startswith(f"{name}=")]
+        found += [name] if name in columns or not levels else levels
+    return tuple(found)
 
 
 def _parse_rows(item: Any, frequency: Frequency | None, setting: str) -> int | str:

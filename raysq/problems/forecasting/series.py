@@ -93,7 +93,8 @@ class Series:
     Attributes:
         bounds: first row and end row of each split, for each series.
         columns: the feature columns.
-        names: names of the model's inputs: the feature columns, then the cyclical features.
+        names: names of the model's inputs: the feature columns, then the cyclical features, then the columns of the
+            future, shifted.
         mean, std: statistics of the feature columns over observed training values, shape `(columns,)`.
         target_mean, target_std: statistics of the targets, shape `(targets,)`.
 
@@ -106,7 +107,9 @@ class Series:
         self.columns = settings.features or value_columns(dataset)
         self.targets = settings.targets
         self.calendar = settings.calendar
-        self.names = (*self.columns, *feature_names(settings.calendar))
+        self.future = settings.future
+        self.names = (*self.columns, *feature_names(settings.calendar), *settings.future_names)
+        self._lead = settings.lead
         self.rows = dataset.rows
         self._dataset = dataset
         self._zone = dataset.manifest.report.get("timezone")
@@ -188,8 +191,9 @@ class Series:
         """
         rows = np.asarray(rows)
         columns, mean, std = self._part(name)
-        calendar = self.calendar if name == "series" else ()
-        out = np.empty((*rows.shape, len(columns) + 2 * len(calendar)), np.float32)
+        calendar, future = (self.calendar, self.future) if name == "series" else ((), ())
+        known = len(columns) + 2 * len(calendar)
+        out = np.empty((*rows.shape, known + len(future)), np.float32)
         for number, column in enumerate(columns):
             out[..., number] = (self._dataset.column(column).take(rows) - mean[number]) / std[number]
             if column in self._stretches:
@@ -198,8 +202,17 @@ class Series:
             timestamps = time_zones.utc_to_local(
                 self._dataset.column("time").take(rows).view("int64").reshape(-1), self._zone
             )
-            out[..., len(columns) :] = cyclical_features(timestamps, calendar).reshape(*rows.shape, -1)
+            out[..., len(columns) : known] = cyclical_features(timestamps, calendar).reshape(*rows.shape, -1)
+        ahead = np.minimum(rows + self._lead, self.rows - 1)
+        for number, column in enumerate(future):
+            values = self._dataset.column(column).take(ahead)
+            out[..., known + number] = self._normalized(column, values)
         return out
+
+    def _normalized(self, column: str, values: np.ndarray) -> np.ndarray:
+        """Return values of a feature column in units of its deviation; 0 before its first value."""
+        at = self.columns.index(column)
+        return np.asarray(np.nan_to_num((values - self.mean[at]) / self.std[at]))
 
     @cached_property
     def arrays(self) -> dict[str, np.ndarray]:
@@ -214,8 +227,9 @@ class Series:
 
     def _whole(self, name: str) -> np.ndarray:
         columns, mean, std = self._part(name)
-        calendar = self.calendar if name == "series" else ()
-        out = np.empty((self.rows, len(columns) + 2 * len(calendar)), np.float32)
+        calendar, future = (self.calendar, self.future) if name == "series" else ((), ())
+        known = len(columns) + 2 * len(calendar)
+        out = np.empty((self.rows, known + len(future)), np.float32)
         for number, column in enumerate(columns):
             out[:, number] = (self._dataset.column(column).slice(0, self.rows) - mean[number]) / std[number]
             if column in self._stretches:
@@ -224,7 +238,11 @@ class Series:
             timestamps = time_zones.utc_to_local(
                 self._dataset.column("time").slice(0, self.rows).view("int64"), self._zone
             )
-            out[:, len(columns) :] = cyclical_features(timestamps, calendar)
+            out[:, len(columns) : known] = cyclical_features(timestamps, calendar)
+        ahead = np.minimum(np.arange(self.rows) + self._lead, self.rows - 1)
+        for number, column in enumerate(future):
+            values = self._dataset.column(column).slice(0, self.rows)
+            out[:, known + number] = self._normalized(column, values)[ahead]
         return out
 
 

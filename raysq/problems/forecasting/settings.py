@@ -27,6 +27,9 @@ class ForecastingSettings:
     Attributes:
         targets: columns to forecast.
         features: columns that the model sees; empty for all.
+        future: columns whose values are known as far as the forecasts reach, such as prices or holidays. A model sees
+            each of them once more, shifted: beside each row, the value of the row that lies as far ahead of it as the
+            farthest forecast lies ahead of the newest row.
         calendar: cyclical features of the time of day, week, month or year to add: any of "hour", "weekday",
             "monthday", "yearday" and "month".
         lookback: rows from the first row of a window to its position.
@@ -62,6 +65,7 @@ class ForecastingSettings:
 
     targets: tuple[str, ...] = ()
     features: tuple[str, ...] = ()
+    future: tuple[str, ...] = ()
     calendar: tuple[str, ...] = ()
     lookback: Count = 120
     step: Count = 1
@@ -103,10 +107,15 @@ class ForecastingSettings:
             )
         if not self.targets:
             raise UsageError("setting targets names no column: say which columns to forecast")
-        for name in ("targets", "features"):
+        for name in ("targets", "features", "future"):
             twice = [column for column in getattr(self, name) if getattr(self, name).count(column) > 1]
             if twice:
                 raise UsageError(f"setting {name} names {twice[0]!r} twice")
+        for column in self.future:
+            if column in self.targets:
+                raise UsageError(f"setting future names {column!r}, which is a target: its future is forecast")
+            if self.features and column not in self.features:
+                raise UsageError(f"setting future names {column!r}, which features leaves out: name it there too")
         check_calendar(self.calendar)
         if self.split is not None:
             splits.check(self.split)
@@ -143,6 +152,16 @@ class ForecastingSettings:
     def is_range(self) -> bool:
         """Whether all rows from one to another are forecast."""
         return isinstance(self.ahead, range)
+
+    @property
+    def lead(self) -> int:
+        """Rows by which columns of the future are shifted: from the last row seen to the farthest forecast."""
+        return max(self.horizons)
+
+    @property
+    def future_names(self) -> tuple[str, ...]:
+        """Names of the inputs that are columns of the future."""
+        return tuple(f"{name} ahead" for name in self.future)
 
     @property
     def outputs(self) -> int:

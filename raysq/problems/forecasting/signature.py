@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from raysq.data import time_zones
 from raysq.data.dataset import Dataset
+from raysq.errors import UsageError
 from raysq.problems.forecasting.calendar_graph import calendar_features, outside
 from raysq.problems.forecasting.cyclical_features import cyclical_features, feature_names
 from raysq.problems.forecasting.predict import quantile_column, rounding_digits
@@ -35,6 +36,12 @@ class WindowSignature(Signature):
         self._problem = problem
         self._wide = wide
         settings, metadata = problem.settings, problem.metadata
+        if settings.future:
+            raise UsageError(
+                "a model that takes raw rows cannot be exported with columns of the future "
+                f"({', '.join(settings.future)})",
+                hint="--inputs prepared exports the model itself",
+            )
         lookback, columns = settings.lookback, metadata.columns
         about = f"the latest {lookback:,} rows, oldest first and evenly spaced, in the columns' own units"
         dtype = "float64" if wide else "float32"

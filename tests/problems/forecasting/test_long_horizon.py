@@ -17,7 +17,7 @@ SMALL = {
 
 
 def spec(targets=(2, 0), rows=ROWS, quantiles=1, reverse=False, steps=STEPS):
-    extra = {"reversed": reverse, "latest": [steps - 1] * rows, "seasonal": None}
+    extra = {"reversed": reverse, "future": (), "latest": [steps - 1] * rows, "seasonal": None}
     return InputSpec((steps, FEATURES), rows * len(targets) * quantiles, targets=targets, extra=extra)
 
 

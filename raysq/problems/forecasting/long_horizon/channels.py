@@ -29,20 +29,30 @@ def in_time_order(inputs: InputSpec, x: Any) -> Any:
     return ops.flip(x, 1) if inputs.extra["reversed"] else x
 
 
-def series_of_targets(inputs: InputSpec, x: Any) -> Any:
-    """Return the past of the targets, of shape `(batch, steps, targets)`, oldest first.
+def require_targets(inputs: InputSpec, *, alone: bool = True) -> None:
+    """Raise UsageError unless the targets are among the features.
 
-    Raises:
-        UsageError: the targets are not among the features.
+    Args:
+        inputs: input spec.
+        alone: whether the model sees nothing but the targets, so that it refuses columns of the future.
     """
     if not inputs.targets:
         raise UsageError("it forecasts targets from their own past, and they are not among the features")
+    if alone and inputs.extra["future"]:
+        raise UsageError(
+            f"it forecasts targets from their own past, and would not see {', '.join(inputs.extra['future'])}: "
+            "leave out future, or take tsmixer, ridge, dense, conv1d or a recurrent model"
+        )
+
+
+def series_of_targets(inputs: InputSpec, x: Any) -> Any:
+    """Return the past of the targets, of shape `(batch, steps, targets)`, oldest first."""
     x = in_time_order(inputs, x)
     return x if inputs.targets == tuple(range(inputs.shape[1])) else ops.take(x, list(inputs.targets), axis=2)
 
 
 def channels(inputs: InputSpec, x: Any) -> Any:
-    """Return the past of the targets, of shape `(batch, targets, steps)`, oldest first; see `series_of_targets`."""
+    """Return the past of the targets, of shape `(batch, targets, steps)`, oldest first."""
     return ops.transpose(series_of_targets(inputs, x), (0, 2, 1))
 
 

@@ -19,8 +19,9 @@ def dlinear(inputs: InputSpec, *, kernel_size: Count = 25, per_channel: bool = F
         per_channel: whether each target has weights of its own.
 
     Raises:
-        UsageError: the targets are not among the features.
+        UsageError: the targets are not among the features, or columns of the future are.
     """
+    channels.require_targets(inputs)
     x = keras.Input(inputs.shape)
     past = channels.series_of_targets(inputs, x)
     front, back = (kernel_size - 1) // 2, kernel_size // 2

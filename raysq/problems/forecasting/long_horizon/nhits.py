@@ -34,8 +34,8 @@ def nhits(
         dropout: dropout rate after each dense layer.
 
     Raises:
-        UsageError: `pools` and `knots` are not of the same length, a pool is longer than the window, or the targets
-            are not among the features.
+        UsageError: `pools` and `knots` are not of the same length, a pool is longer than the window, the targets
+            are not among the features, or columns of the future are.
     """
     steps, rows = inputs.shape[0], channels.horizons(inputs)
     if len(pools) != len(knots) or not pools or min(*pools, *knots) < 1:
@@ -45,6 +45,7 @@ def nhits(
         )
     if max(pools) > steps:
         raise UsageError(f"a window of {steps} steps is too short for setting pools ({max(pools)}): raise lookback")
+    channels.require_targets(inputs)
     x = keras.Input(inputs.shape)
     past = channels.channels(inputs, x)
     width = channels.values_per_channel(inputs)

@@ -16,8 +16,9 @@ def nlinear(inputs: InputSpec, *, per_channel: bool = False) -> keras.Model:
         per_channel: whether each target has weights of its own.
 
     Raises:
-        UsageError: the targets are not among the features.
+        UsageError: the targets are not among the features, or columns of the future are.
     """
+    channels.require_targets(inputs)
     x = keras.Input(inputs.shape)
     past = channels.channels(inputs, x)
     latest = past[:, :, -1:]

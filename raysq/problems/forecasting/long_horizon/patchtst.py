@@ -38,14 +38,15 @@ def patchtst(
         dropout: dropout rate of the embedded patches and after attention and dense layers.
 
     Raises:
-        UsageError: the window is shorter than a patch, `heads` does not divide `units`, or the targets are not among
-            the features.
+        UsageError: the window is shorter than a patch, `heads` does not divide `units`, the targets are not among
+            the features, or columns of the future are.
     """
     steps = inputs.shape[0]
     if steps < patch:
         raise UsageError(f"a window of {steps} steps is shorter than a patch of {patch}: raise lookback or lower patch")
     if units % heads:
         raise UsageError(f"setting heads ({heads}) must divide units ({units})")
+    channels.require_targets(inputs)
     x = keras.Input(inputs.shape)
     past = channels.channels(inputs, x)
     mean, deviation = channels.instance_statistics(past)

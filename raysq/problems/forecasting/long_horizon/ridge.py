@@ -23,6 +23,7 @@ def ridge(inputs: InputSpec, *, alpha: Annotated[float, Range(above=0)] = 1.0) -
     Raises:
         UsageError: the targets are not among the features.
     """
+    channels.require_targets(inputs, alone=False)
     x = keras.Input(inputs.shape)
     past = channels.channels(inputs, x)
     solution = inputs.extra["ridge"](alpha)

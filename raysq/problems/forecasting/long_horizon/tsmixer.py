@@ -24,8 +24,8 @@ def tsmixer(inputs: InputSpec, *, blocks: Count = 2, units: Count = 64, dropout:
     Raises:
         UsageError: the targets are not among the features.
     """
+    channels.require_targets(inputs, alone=False)
     x = keras.Input(inputs.shape)
-    channels.series_of_targets(inputs, x)  # refuses targets without a past
     steps, features = inputs.shape
     past = ops.transpose(channels.in_time_order(inputs, x), (0, 2, 1))
     mean, deviation = channels.instance_statistics(past)

@@ -1,5 +1,6 @@
 """Several series in one table: group the rows by series, and repair each series by itself."""
 
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -29,13 +30,14 @@ def group_series(
     zone: str | None = None,
     numbered: bool = False,
     count: bool = False,
+    open_end: Collection[str] = (),
 ) -> tuple[pa.Table, pa.Table, dict[str, Any]]:
     """Group the rows by series, in order of first appearance, and repair each series.
 
     Args:
         table: `time`, `key_columns` (text) and float columns, NaN where a cell is missing.
         keys: number of columns that identify the series.
-        sort, duplicates, missing, fill, frequency, zone, numbered, count: as for `repair`.
+        sort, duplicates, missing, fill, frequency, zone, numbered, count, open_end: as for `repair`.
 
     Returns:
         The table without the keys; the table of ranges without observed values, as from `repair`; and a summary. The
@@ -65,6 +67,7 @@ def group_series(
                 zone=zone,
                 numbered=numbered,
                 count=count,
+                open_end=open_end,
             )
         except DataError as error:
             raise DataError(f"series {name!r}: {error}") from None

@@ -3,6 +3,7 @@
 Ranges of filled values are recorded in a table of their own: a model may see such values but never forecasts them.
 """
 
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,7 @@ def repair(
     zone: str | None = None,
     numbered: bool = False,
     count: bool = False,
+    open_end: Collection[str] = (),
 ) -> tuple[pa.Table, pa.Table, dict[str, Any]]:
     """Repair a series.
 
@@ -48,6 +50,7 @@ def repair(
         zone: time zone of the series. Local times are converted to UTC first.
         numbered: whether rows have numbers instead of times.
         count: whether to number the rows in their order.
+        open_end: columns whose cells after the last value are not filled.
 
     Returns:
         The repaired table, a table of ranges without observed values, and a summary. Ranges have a `column`, `begin`,
@@ -102,6 +105,8 @@ def repair(
                     repairs["cells_filled"][name] = int((~later).sum())
                     repairs["longest_filled"][name] = int(np.diff(np.flatnonzero(np.r_[later, True])).max()) - 1
                 values[name], origin[name] = _fill(timestamps, values[name], present, missing)
+                if name in open_end:
+                    values[name][len(present) - int(np.argmax(present[::-1])) :] = np.nan
     if fill and len(timestamps) > 1:
         timestamps = _to_grid(timestamps, values, origin, repairs, frequency, zone, numbered)
     filled = _unobserved_ranges(values, origin, repairs)
