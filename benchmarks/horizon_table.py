@@ -31,10 +31,8 @@ def table() -> str:
             found = [[entries.get(f"{model}, {ahead} rows, {metric}") for metric in ("mse", "mae")] for ahead in RANGES]
             measured = [pair for pair in found if None not in pair]
             if measured:
-                cells = [
-                    "-" if None in pair else " / ".join(f"{fmean(entry['values']):.4f}" for entry in pair)
-                    for pair in found
-                ]
+                means = [[entry and fmean(entry["values"]) for entry in pair] for pair in found]
+                cells = ["-" if None in pair else f"{pair[0]:.4f} / {pair[1]:.4f}" for pair in means]
                 seconds = [second for pair in measured for second in pair[0]["seconds"]]
                 lines.append(
                     f"| {NAMES[data]} | `{model}` | {' | '.join(cells)} | {min(seconds):.0f} to {max(seconds):.0f} s |"
