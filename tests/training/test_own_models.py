@@ -261,7 +261,7 @@ def test_a_keyword_with_the_name_of_another_sections_setting_is_a_setting_of_its
 @pytest.mark.parametrize(
     ("key", "message"),
     [
-        ("model.untis", r"no setting 'model.untis': did you mean units\?"),
+        ("model.untis", r"no setting 'model.untis': did you mean units or dense_units\?"),
         ("training.units", r"no setting 'training.units': did you mean model.units\?"),
         ("modl.units", r"unknown section 'modl': did you mean model\?"),
         (".units", "unknown section ''"),
