@@ -61,6 +61,18 @@ def reviews(folder: Path) -> None:
     (folder / "glove.6B.100d.txt").write_text("".join(f"{word} {'0.1 ' * 99}0.2\n" for word in ("the", "was", "hero")))
 
 
+def of_texts(folder: Path) -> None:
+    """Reviews, and documents with several labels as lists and as columns of 0 and 1."""
+    reviews(folder)
+    number = np.arange(120)
+    flags = {name: number % step == 0 for name, step in (("toxic", 2), ("insult", 3), ("threat", 5))}
+    pd.DataFrame({"text": [f"comment {n}" for n in number], **flags}).astype(dict.fromkeys(flags, int)).to_csv(
+        folder / "comments.csv", index=False
+    )
+    films = [{"text": f"film {n}", "genres": [f"genre{n % 2}", f"genre{n % 3}"]} for n in number.tolist()]
+    (folder / "films.jsonl").write_text("".join(json.dumps(film) + "\n" for film in films))
+
+
 def sentence_pairs(folder: Path) -> None:
     """Sentence pairs in two languages, as a parallel corpus, and some to translate."""
     corpus = folder / "parallel_enja"
@@ -160,7 +172,7 @@ FILES: dict[str, Callable[[Path], None]] = {
     "docs/images.md": pictures,
     "docs/language_modeling.md": books,
     "docs/splits.md": opinions,
-    "docs/text_classification.md": reviews,
+    "docs/text_classification.md": of_texts,
     "docs/translation.md": sentence_pairs,
     "docs/word_vectors.md": books,
 }
