@@ -6,9 +6,8 @@ from typing import Any
 import numpy as np
 
 from raysq.problems.charts import Table, Text
-from raysq.problems.ranking import auc, best_threshold
+from raysq.problems.ranking import HALF, auc, best_threshold
 
-HALF = 0.5
 _LISTED = 40  # most labels that are shown
 
 

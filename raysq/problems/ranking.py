@@ -44,6 +44,9 @@ def top_k_accuracy(truth: np.ndarray, scores: np.ndarray, k: int) -> float | Non
     return float((before < k).mean())
 
 
+HALF = 0.5
+
+
 @dataclass(frozen=True)
 class Cuts:
     """Counts of two classes on either side of each possible threshold.
@@ -88,7 +91,7 @@ class Cuts:
 
 
 def best_threshold(positive: np.ndarray, scores: np.ndarray, *, both: bool) -> float | None:
-    """Return the threshold with the highest F1, of several the one closest to 0.5.
+    """Return the threshold with the highest F1: 0.5 if there is none better, of others the one closest to it.
 
     None without examples of both kinds.
 
@@ -106,5 +109,7 @@ def best_threshold(positive: np.ndarray, scores: np.ndarray, *, both: bool) -> f
     cuts = Cuts.of(positive, scores)
     values = cuts.macro_f1 if both else cuts.f1
     (best,) = np.nonzero(values == values.max())
-    chosen: float = cuts.thresholds[best[np.argmin(np.abs(cuts.thresholds[best] - 0.5))]]
+    if (scores > HALF).sum() in (cuts.hits + cuts.alarms)[best]:
+        return HALF
+    chosen: float = cuts.thresholds[best[np.argmin(np.abs(cuts.thresholds[best] - HALF))]]
     return float(chosen)

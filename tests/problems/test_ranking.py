@@ -48,3 +48,9 @@ def test_no_threshold_is_better_than_the_chosen_one(seed, both):
     chosen = best_threshold(positive, scores, both=both)
     assert 0 <= chosen < 1 and value(chosen) == pytest.approx(max(value(t) for t in np.linspace(-0.05, 1, 211)))
     assert best_threshold(np.ones(4, bool), scores[:4], both=both) is None
+
+
+def test_one_half_stays_where_no_threshold_is_better():
+    positive, scores = np.array([True, True, False]), np.array([0.9, 0.8, 0.1])
+    assert best_threshold(positive, scores, both=True) == best_threshold(positive, scores, both=False) == 0.5
+    assert best_threshold(np.array([True, False]), np.array([0.6, 0.6]), both=False) == 0.5

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from raysq.problems.classification_report import predicted_classes, probabilities
 from raysq.problems.fixed_batches import fixed_batches
-from raysq.problems.label_report import HALF
+from raysq.problems.ranking import HALF
 from raysq.problems.text_classification.batches import vectorize
 from raysq.problems.text_classification.preprocessor import TextClassificationPreprocessor
 from raysq.problems.text_classification.settings import TextClassificationSettings
