@@ -1,6 +1,6 @@
 """Layers that several problems share."""
 
-from raysq.layers.attention import DotAttention, attention_weights
+from raysq.layers.attention import DotAttention, MultiHeadDotAttention, attention_weights, multi_head_attention
 from raysq.layers.bag import BagDense
 from raysq.layers.bigrams import BigramTable
 from raysq.layers.constant import Constant
@@ -25,6 +25,7 @@ __all__ = [
     "LayerVersion",
     "LeadingZeros",
     "LinearInterpolation",
+    "MultiHeadDotAttention",
     "OneHotConv1D",
     "Persistence",
     "SimpleRNN",
@@ -33,6 +34,7 @@ __all__ = [
     "WordSampling",
     "attention_weights",
     "convolution_arguments",
+    "multi_head_attention",
     "recurrent_layer",
     "to_keras",
 ]

@@ -26,10 +26,10 @@ def baseline(inputs: InputSpec) -> keras.Model:
 
     The model has no weights to train.
     """
-    _require_examples(inputs, "pairs")
+    require_examples(inputs, "pairs")
     extra = inputs.extra
     dictionary = extra["dictionary"]()
-    source, _ = _halves(pair := _input(inputs), inputs)
+    source, _ = halves(pair := pair_input(inputs), inputs)
     if extra["reversed"]:
         source = ops.flip(source, 1)
     layer = layers.WordByWord(
@@ -67,8 +67,8 @@ def encoder_decoder(
     Raises:
         UsageError: if a setting is out of range, or the setting examples is not "pairs".
     """
-    _require_examples(inputs, "pairs")
-    source, target = _halves(pair := _input(inputs), inputs)
+    require_examples(inputs, "pairs")
+    source, target = halves(pair := pair_input(inputs), inputs)
     encoded = _encoder(inputs, source, embedding, units, dropout, layer_version)
     target_embeddings = _embedding(inputs, "target", embedding, dropout)(target)
     outputs = _gru(units, "decoder", layer_version)(target_embeddings, initial_state=encoded[:, -1])
@@ -106,8 +106,8 @@ def repeat(
     Raises:
         UsageError: if a setting is out of range, or the setting examples is not "words".
     """
-    _require_examples(inputs, "words")
-    source, target = _halves(pair := _input(inputs), inputs)
+    require_examples(inputs, "words")
+    source, target = halves(pair := pair_input(inputs), inputs)
     encoded = _encoder(inputs, source, embedding, units, dropout, layer_version)[:, -1]
     repeated = keras.layers.RepeatVector(inputs.extra["positions"], name="repeat")(encoded)
     known = _embedding(inputs, "target", embedding, dropout)(target)
@@ -123,11 +123,12 @@ def repeat(
     return keras.Model(pair, _output(inputs)(outputs), name="repeat")
 
 
-def _input(inputs: InputSpec) -> Any:
+def pair_input(inputs: InputSpec) -> Any:
+    """Return the model's input, x."""
     return keras.Input(inputs.shape, dtype="int32", name="pair")
 
 
-def _halves(pair: Any, inputs: InputSpec) -> tuple[Any, Any]:
+def halves(pair: Any, inputs: InputSpec) -> tuple[Any, Any]:
     """Split x into the source sentence and the target so far."""
     width = inputs.extra["max_source"]
     return pair[:, :width], pair[:, width:]
@@ -162,7 +163,8 @@ def _output(inputs: InputSpec) -> keras.layers.Layer:
     return keras.layers.Dense(inputs.extra["target_words"], dtype="float32", name="output")
 
 
-def _require_examples(inputs: InputSpec, examples: str) -> None:
+def require_examples(inputs: InputSpec, examples: str) -> None:
+    """Raise UsageError if the examples are not those that a model learns from, "pairs" or "words"."""
     if inputs.extra["examples"] != examples:
         noun = {"pairs": "a pair, with the next word at every position", "words": "one next word"}[examples]
         raise UsageError(

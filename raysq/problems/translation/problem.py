@@ -50,6 +50,10 @@ class Translation(Problem[TranslationSettings, TranslationMetadata]):
         "baseline": ModelSpec(_BUILDERS + "baseline", xla=False),
         "encoder_decoder": ModelSpec(_BUILDERS + "encoder_decoder"),
         "attention": ModelSpec(_BUILDERS + "encoder_decoder", {"attention": "dot"}),
+        "transformer": ModelSpec(
+            "raysq.problems.translation.transformer:transformer",
+            {"epochs": 20, "batch_size": 64, "learning_rate": 0.001, "schedule": "cosine"},
+        ),
         "repeat": ModelSpec(_BUILDERS + "repeat", {"examples": "words", "epochs": 8, "batch_size": 128}),
     }
     default_model = "attention"

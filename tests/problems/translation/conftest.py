@@ -15,6 +15,7 @@ MODELS = {
     "plain": ("encoder_decoder", {}),
     "attention": ("attention", {"epochs": 8, "reversed": True, "xla": "false"}),
     "repeat": ("repeat", {}),
+    "transformer": ("transformer", {"heads": 2, "layers": 2, "units": 32}),
     "own": ("problems.translation.small_models:summed", {}),
 }
 

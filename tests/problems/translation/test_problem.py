@@ -69,6 +69,7 @@ def test_metadata_of_a_wrong_type_are_an_error(pairs_run, tmp_path, change, mess
 def test_models_refuse_what_they_cannot_take(pairs_dataset):
     for model, settings, message in (
         ("attention", {"examples": "words"}, "set examples=pairs"),
+        ("transformer", {"examples": "words"}, "set examples=pairs"),
         ("repeat", {"examples": "pairs"}, "set examples=words"),
     ):
         with pytest.raises(UsageError, match=message):
@@ -198,3 +199,24 @@ def test_sample_is_the_same_every_time_and_can_be_turned_back(tmp_path):
     assert path.read_text().splitlines() == [f"{a}\t{b}" for a, b in made[:60]] and path == sample(tmp_path, "60")
     with pytest.raises(UsageError, match="such as sample:2000; received '7'"):
         sample(tmp_path, "7")
+
+
+def test_words_of_the_transformer_see_no_padding_and_nothing_after_them(pairs_dataset):
+    config = resolve_config("pairs", "transformer", pairs_dataset, 0, {"embedding": 8, "units": 16, "heads": 2})
+    model = config.build(pairs_dataset)
+    examples = config.make_problem().splits(pairs_dataset)["test"]
+    x, _ = examples.gather(np.arange(24), examples.arrays(), lambda array, at: array.take(at))
+    logits = model(x).numpy()
+    np.testing.assert_allclose(layers.to_keras(model)(x), logits, atol=1e-5)
+    width = config.make_problem().settings.max_source
+    assert (x[:, 0] == 0).any() and (x[:, width - 1] > 0).all(), "padding is in front of some sentences"
+    later = x.copy()
+    later[:, width + 3 :] = 5
+    changed = np.abs(model(later).numpy() - logits).max((0, 2))
+    assert changed[:3].max() < 1e-5 < 1e-3 < changed[3:].min()
+    for name in ("source_embedding", "source_places"):
+        table = model.get_layer(name).embeddings
+        table.assign(table.numpy() + 9.0 * (np.arange(len(table.numpy())) == 0)[:, None])
+    np.testing.assert_allclose(model(x), logits, atol=1e-5, err_msg="padding and its place have no part")
+    with pytest.raises(UsageError, match="heads=3 must divide embedding=8"):
+        resolve_config("pairs", "transformer", pairs_dataset, 0, {"embedding": 8, "heads": 3}).build(pairs_dataset)
