@@ -34,7 +34,7 @@ PUBLISHED: dict[str, dict[str, Errors]] = {
 MODELS = {
     "etth1": {
         "baseline": (336, {}),
-        "ridge": (336, {}),
+        "ridge": (512, {"alpha": 100}),
         "linear": (336, {}),
         "nlinear": (336, {}),
         "dlinear": (336, {}),
@@ -47,7 +47,7 @@ MODELS = {
         "dlinear": (336, {}),
     },
 }
-_SOLVED = ("baseline", "ridge")  # the same for all seeds
+_ONE_SEED = ("baseline", "ridge")  # solved: the same for all seeds
 
 
 def _rows() -> list[Row]:
@@ -68,7 +68,7 @@ def _rows() -> list[Row]:
                             f"test_{metric}",
                             None if published is None else published[kind][number],
                             settings=settings,
-                            seeds=SEEDS[:1] if model in _SOLVED else SEEDS,
+                            seeds=SEEDS[:1] if model in _ONE_SEED or data == "weather" else SEEDS,
                         )
                     )
     return rows
