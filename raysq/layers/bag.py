@@ -30,7 +30,7 @@ class BagDense(keras.layers.Layer):
             "freq": its count divided by that of all ids in the document. "tfidf": `(1 + log(count)) * idf`, as in
             `Tokenizer.sequences_to_matrix` of Keras.
         use_bias: whether there is a bias.
-        kernel_initializer: initializer of the kernel.
+        kernel_initializer: initializer of the kernel, or its name.
 
     Raises:
         ValueError: `weights` is none of these.
@@ -54,7 +54,8 @@ class BagDense(keras.layers.Layer):
         self.weighting = weights
         self.activation = keras.activations.get(activation)
         self.use_bias = use_bias
-        self.kernel_initializer = keras.initializers.get(kernel_initializer)
+        # A name becomes an initializer, which draws its seed, where the layer is built.
+        self.kernel_initializer = kernel_initializer
 
     def build(self, input_shape: Any) -> None:
         shape = (self.features, self.units)
@@ -118,6 +119,8 @@ class BagDense(keras.layers.Layer):
         return (input_shape[0], self.units)
 
     def get_config(self) -> dict[str, Any]:
+        initializer = self.kernel_initializer
+        named = isinstance(initializer, (str, dict))
         return {
             **super().get_config(),
             "units": self.units,
@@ -125,5 +128,5 @@ class BagDense(keras.layers.Layer):
             "weights": self.weighting,
             "activation": keras.activations.serialize(self.activation),
             "use_bias": self.use_bias,
-            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
+            "kernel_initializer": initializer if named else keras.initializers.serialize(initializer),
         }

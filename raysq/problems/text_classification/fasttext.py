@@ -30,7 +30,8 @@ def fasttext(inputs: InputSpec, *, embedding: Count = 50, word_dropout: Rate = 0
     weights = inputs.extra["vectorization"]
     if weights != "freq":
         raise UsageError(f"model fasttext takes the mean over words, and vectorization is {weights}: set freq")
-    mean = BagDense(embedding, inputs.extra["features"], weights, use_bias=False, kernel_initializer="uniform")
+    uniform = keras.initializers.RandomUniform()  # as of an Embedding
+    mean = BagDense(embedding, inputs.extra["features"], weights, use_bias=False, kernel_initializer=uniform)
     parts: list[keras.layers.Layer] = [WordDropout(word_dropout), mean] if word_dropout else [mean]
     if dropout:
         parts.append(keras.layers.Dropout(dropout))

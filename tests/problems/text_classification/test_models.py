@@ -160,7 +160,7 @@ def test_convolutions_fit_from_the_length_that_the_error_names():
     assert models.conv1d_glove(told(maxlen=149)).output_shape == (None, 1)
 
 
-def test_fasttext_is_the_mean_of_the_embeddings():
+def test_fasttext_is_the_mean_of_the_embeddings(tmp_path):
     inputs = told("freq")
     model = BUILDERS["fasttext"](inputs, embedding=3)
     x = some(inputs, 2)
@@ -168,6 +168,10 @@ def test_fasttext_is_the_mean_of_the_embeddings():
     kernel, dense, bias = (np.asarray(value) for value in model.get_weights())
     means = [np.average(kernel[ids[ids > 0]], axis=0, weights=counts[ids > 0]) for ids, counts in x]
     np.testing.assert_allclose(model(x), 1 / (1 + np.exp(-(means @ dense + bias))), rtol=1e-5)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(loaded(x), model(x))
+    assert loaded.layers[0].get_config() == model.layers[0].get_config()
 
 
 def test_the_transformer_does_not_see_padding():
