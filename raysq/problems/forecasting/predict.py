@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from raysq.problems.forecasting.problem import Forecasting
 
 _BATCH = 1024
+MOST_VALUES = 100_000_000  # forecasts of a file that is predicted in one piece
 _JITTER = 0.02  # relative difference allowed between cadences inferred from timestamps
 
 
@@ -40,13 +41,20 @@ def predict(problem: "Forecasting", model: Any, rows: pa.Table, context: RowCont
         `Forecasting.column_names` for data with columns of these names.
 
     Raises:
-        DataError: the rows have another cadence than the run's, or are too few.
+        DataError: the rows have another cadence than the run's, are too few, or have more forecasts than fit into
+            memory.
     """
     lookback = problem.settings.lookback
     report = context.report or {}
     inputs, timestamps = _model_inputs(problem, rows)
     frequency = _rows_frequency(problem.frequency, Frequency.from_report(report))
     tables, begin, longest = [], 0, 0
+    count = 0 if context.latest or context.positions else rows.num_rows * problem.settings.outputs
+    if count > MOST_VALUES:
+        raise DataError(
+            f"forecasts from every row are {count:,} values, more than {MOST_VALUES:,} at once: --latest forecasts "
+            "only what follows the last row of each series, and --actors N forecasts from every row in parts"
+        )
     for series in report.get("series") or [{"id": None, "rows": rows.num_rows}]:
         end = begin + series["rows"]
         first = _first_complete_row(inputs[begin:end])

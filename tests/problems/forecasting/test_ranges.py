@@ -3,6 +3,7 @@
 import datetime
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from training.series import bind, write_series
 
@@ -253,6 +254,16 @@ def test_the_latest_forecast_has_the_stamps_after_the_end_of_each_series(tmp_pat
     assert not several or out["shop"].to_pylist() == ["a"] * 3 + ["b"] * 3
     part = RowContext({**report, "series": [{"id": None, "rows": 24}]}, positions=(24, 25), offset=100)
     assert problem.predict(Zeros(3), table.slice(0, 24), part)["row"].to_pylist() == [124, 125, 126]
+
+
+def test_more_forecasts_than_fit_into_memory_are_refused(data, monkeypatch):
+    monkeypatch.setattr("raysq.problems.forecasting.predict.MOST_VALUES", 60 * 24 - 1)
+    problem = bind(data, settings(lookback=24))
+    rows = pa.table({name: data.column(name).slice(0, 60) for name in data.columns})
+    with pytest.raises(DataError, match="forecasts from every row are 1,440 values, more than 1,439 at once"):
+        problem.predict(Zeros(24), rows)
+    assert problem.predict(Zeros(24), rows, RowContext(latest=True)).num_rows == 24
+    assert problem.predict(Zeros(24), rows, RowContext(positions=(24, 26))).num_rows == 48
 
 
 def test_latest_is_for_series(data):
