@@ -41,9 +41,7 @@ class Preset:
     epsilons: Mapping[str, float]
 
     def optimizer_defaults(self, optimizer: str) -> dict[str, Any]:
-        """Return the learning rate and the epsilon of an optimizer; nothing for one that the version lacks."""
-        if optimizer not in self.rates:
-            return {}
+        """Return the learning rate and the epsilon of an optimizer that the version has."""
         return {"learning_rate": self.rates[optimizer], "epsilon": self.epsilons.get(optimizer)}
 
 
@@ -94,15 +92,19 @@ def preset_defaults(layers: Iterable[Mapping[str, Any]], optimizer: str) -> dict
 
     Returns:
         Values of the settings `learning_rate` and `epsilon`; nothing without a preset.
+
+    Raises:
+        UsageError: the preset's version of Keras has no such optimizer.
     """
-    preset = None
+    preset = "keras3"
     kept: dict[str, Any] = {}
     for layer in layers:
-        preset = PRESETS.get(layer["preset"]) if "preset" in layer else preset
+        preset = layer.get("preset", preset)
         if layer.get("optimizer", optimizer) != optimizer:
             kept, optimizer = {}, layer["optimizer"]
         kept |= {name: layer[name] for name in ("learning_rate", "epsilon") if name in layer}
-    return {} if preset is None else preset.optimizer_defaults(optimizer) | kept
+    check_optimizer(preset, optimizer)
+    return PRESETS[preset].optimizer_defaults(optimizer) | kept if preset in PRESETS else {}
 
 
 def check_optimizer(preset: str, optimizer: str) -> None:

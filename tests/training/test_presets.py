@@ -7,7 +7,7 @@ import pytest
 import raysq
 from raysq.errors import UsageError
 from raysq.training.compilation import make_optimizer
-from raysq.training.presets import PRESETS, with_preset
+from raysq.training.presets import PRESETS, preset_defaults, with_preset
 from raysq.training.run_config import resolve_config
 from raysq.training.settings import TrainSettings
 
@@ -145,7 +145,11 @@ def test_the_id_is_the_one_of_before_without_a_preset(reviews):
     assert resolve_config("imdb", "lstm", reviews, 0, {"preset": "keras2"}).id != plain.id
 
 
-def test_names_are_checked():
+def test_names_are_checked(reviews):
+    with pytest.raises(UsageError, match="keras2 has no optimizer adamw"):
+        settings_of(reviews, preset="keras2", optimizer="adamw")
+    with pytest.raises(UsageError, match="keras1 has no optimizer nadam"):  # also where no data are prepared
+        preset_defaults([{"preset": "keras1"}, {"optimizer": "nadam"}], "rmsprop")
     with pytest.raises(UsageError, match="there is no preset 'kears2': did you mean keras2"):
         with_preset({}, "kears2")
     with pytest.raises(UsageError, match="the preset is keras2, and the setting preset is keras1: leave one out"):
