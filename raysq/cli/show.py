@@ -5,7 +5,6 @@ from dataclasses import asdict
 from typing import Any
 
 from raysq.cli.output import write_result
-from raysq.data.head import ROWS
 
 _SHOWN = 12  # messages on the terminal
 
@@ -20,7 +19,7 @@ def add(sub: argparse.ArgumentParser) -> None:
     )
     sub.add_argument("--task", metavar="TASK", help="Task that reads raw data. Defaults to one for files of that kind.")
     sub.add_argument("--output", metavar="FILE", help="HTML file to write. Defaults to a file in RAYSQ_HOME/reports.")
-    sub.add_argument("--rows", type=int, metavar="N", help=f"Rows of raw data that are enough. Defaults to {ROWS:,}.")
+    sub.add_argument("--rows", type=int, metavar="N", help="Rows of raw data that are enough. Defaults to 100,000.")
     sub.add_argument("--open", action="store_true", help="Open the page in the browser.")
 
 
