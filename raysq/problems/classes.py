@@ -34,18 +34,22 @@ def check_validation_classes(validation: Collection[str], train: Collection[str]
         )
 
 
-def class_messages(names: Sequence[str], train: Counts, test: Counts, validation: Counts, noun: str) -> list[str]:
+def class_messages(
+    names: Sequence[str], train: Counts, test: Counts, validation: Counts, noun: str, *, several: bool = False
+) -> list[str]:
     """Return the messages about classes that training or testing lacks.
 
     Args:
         names: names of the classes.
         train, test, validation: number of examples of each class in the part.
         noun: noun for an example, such as "image".
+        several: whether these are labels, of which an example may have several or none.
     """
     messages = []
+    has_one, have = ("label has", "labels have") if several else ("class has", "classes have")
     unseen = [name for name, count in zip(names, train, strict=True) if not count]
     if unseen:
-        has = "class has" if len(unseen) == 1 else "classes have"
+        has = has_one if len(unseen) == 1 else have
         messages.append(f"{len(unseen):,} {has} no {noun} in the train part and cannot be learned: {_listed(unseen)}")
     for part, counts in (("test", test), ("validation", validation)):
         if not any(counts):
@@ -53,9 +57,9 @@ def class_messages(names: Sequence[str], train: Counts, test: Counts, validation
         present = [name for name, count in zip(names, counts, strict=True) if count]
         untested = [name for name, a, b in zip(names, train, counts, strict=True) if a > 1 and not b]
         if untested:
-            has = "class has" if len(untested) == 1 else "classes have"
+            has = has_one if len(untested) == 1 else have
             messages.append(f"{len(untested):,} {has} no {noun} in the {part} part: {_listed(untested)}")
-        if len(present) == 1:
+        if len(present) == 1 and not several:
             messages.append(f"the {part} part has {single_class_message(present[0])}")
     return messages
 
@@ -71,12 +75,19 @@ def described_classes(classes: Sequence[str], priors: Sequence[float], noun: str
     """
     names = f": {', '.join(classes)}" if len(classes) <= most else ""
     messages = [f"tells {len(classes)} classes apart{names}"]
+    return [*messages, *absent_messages(classes, priors, noun, most)]
+
+
+def absent_messages(classes: Sequence[str], priors: Sequence[float], noun: str, most: int) -> list[str]:
+    """Return the message about classes or labels without a training example, if there are any.
+
+    Args:
+        classes, priors, noun, most: see `described_classes`.
+    """
     absent = [name for name, share in zip(classes, priors, strict=True) if not share]
-    if absent:
-        others = f", and {len(absent) - most:,} more" if len(absent) > most else ""
-        names = ", ".join(absent[:most]) + others
-        messages.append(f"has no training {noun} of {names}: it cannot learn what these are")
-    return messages
+    others = f", and {len(absent) - most:,} more" if len(absent) > most else ""
+    names = ", ".join(absent[:most]) + others
+    return [f"has no training {noun} of {names}: it cannot learn what these are"] if absent else []
 
 
 def single_class_message(name: str) -> str:

@@ -67,13 +67,17 @@ class Cuts:
 
     @classmethod
     def of(cls, positive: np.ndarray, scores: np.ndarray) -> "Cuts":
-        """Return the cuts between distinct scores from 0 to 1, in the middle of each two."""
+        """Return the cuts above, between and below distinct scores from 0 to 1, in the middle of each two."""
         order = np.argsort(-scores, kind="stable")
         positive, scores = positive[order], scores[order].astype(np.float64)
         (ends,) = np.nonzero(np.append(scores[1:] != scores[:-1], True)) if len(scores) else (np.empty(0, np.int64),)
-        hits, total = np.cumsum(positive)[ends], int(positive.sum())
-        lower = np.append(scores[ends[:-1] + 1], 0.0) if len(ends) else np.empty(0)
-        return cls((scores[ends] + lower) / 2, hits, ends + 1 - hits, total, len(scores) - total)
+        bounds = np.concatenate([[1.0], scores[ends], [0.0]])
+        thresholds = (bounds[:-1] + bounds[1:]) / 2
+        hits, above = np.append(0, np.cumsum(positive)[ends]), np.append(0, ends + 1)
+        reached = thresholds > 0  # a score of 0 lies above none
+        thresholds, hits, above = thresholds[reached], hits[reached], above[reached]
+        total = int(positive.sum())
+        return cls(thresholds, hits, above - hits, total, len(scores) - total)
 
     @property
     def f1(self) -> np.ndarray:

@@ -129,7 +129,7 @@ class SizeRule:
     Attributes:
         names: settings that the rule chooses for every model.
         choose: `choose(dataset, model, settings) -> SizeDefaults`. `settings` are those that are known by name: the
-            user's, else the model's, the data set's or the task's.
+            user's, else the model's, the data set's or the task's, of `names` the user's alone.
     """
 
     names: tuple[str, ...]

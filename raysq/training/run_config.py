@@ -351,7 +351,7 @@ def resolve_config(
     defaults = (task.settings, task.model_settings.get(model, {}), dataset.manifest.settings, spec.defaults)
     known = ChainMap(dict(overrides), *map(dict, reversed(defaults)))
     by_size = {} if spec.size_defaults is None else spec.size_defaults(dataset, known)
-    by_rule = size_defaults(task, model, dataset, known).values
+    by_rule = size_defaults(task, model, dataset, overrides, defaults).values
     values = merge_layers(task, model, builder, (*defaults, by_size, by_rule), overrides)
     bound = problem.from_dataset(dataset, values["data"])
     training = make_settings(TrainSettings, values["training"])

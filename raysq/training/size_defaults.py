@@ -1,12 +1,14 @@
 """Default settings that follow from the size of a data set by a rule of the task."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from raysq import tasks
+from raysq.config import convert, setting_fields
 from raysq.data.dataset import Dataset
 from raysq.problems.specs import SizeDefaults
 from raysq.tasks.task import Task
+from raysq.training.settings import TrainSettings
 from raysq.training.user_code import is_own
 
 if TYPE_CHECKING:
@@ -15,18 +17,33 @@ if TYPE_CHECKING:
 _NONE = SizeDefaults({}, "")
 
 
-def size_defaults(task: Task, model: str, dataset: Dataset, settings: Mapping[str, Any]) -> SizeDefaults:
+def size_defaults(
+    task: Task,
+    model: str,
+    dataset: Dataset,
+    given: Mapping[str, Any],
+    defaults: Iterable[Mapping[str, Any]] = (),
+) -> SizeDefaults:
     """Return what the task's rule chooses for a model and a data set; nothing without a rule.
 
     Args:
         task: the task.
         model: name of the model, or `package.module:function`.
         dataset: data set to train on.
-        settings: settings that are known by name or as `section.name`, the user's first.
+        given: the user's settings, by name or as `section.name`.
+        defaults: layers of settings below them, later ones over earlier ones. What the rule chooses takes the place of
+            these.
+
+    Raises:
+        UsageError: one of the user's settings has a wrong value.
     """
     if task.size_rule is None:
         return _NONE
+    others = {name: value for layer in defaults for name, value in layer.items() if name not in task.size_rule.names}
+    settings = {**others, **given}
     known = {name.rpartition(".")[2]: value for name, value in settings.items() if not name.startswith("model.")}
+    fields = setting_fields(TrainSettings)
+    known = {name: convert(fields[name], value) if name in fields else value for name, value in known.items()}
     return task.size_rule.choose(dataset, model, known)
 
 

@@ -54,3 +54,17 @@ def test_one_half_stays_where_no_threshold_is_better():
     positive, scores = np.array([True, True, False]), np.array([0.9, 0.8, 0.1])
     assert best_threshold(positive, scores, both=True) == best_threshold(positive, scores, both=False) == 0.5
     assert best_threshold(np.array([True, False]), np.array([0.6, 0.6]), both=False) == 0.5
+
+
+@pytest.mark.parametrize(
+    ("positive", "scores", "chosen"),
+    [
+        ([True, True, False, False], [0.4, 0.0, 0.3, 0.2], 0.35),  # no threshold has the score 0 above it
+        ([True, False, False, False], [0.0, 0.6, 0.2, 0.1], 0.8),  # nothing above it is best
+        ([True, False, False, False], [0.0, 0.4, 0.2, 0.1], 0.5),
+        ([True, False], [0.0, 0.0], 0.5),
+        ([True, False], [0.0, 1.0], 1.0),
+    ],
+)
+def test_a_threshold_gives_the_figures_it_is_chosen_by(positive, scores, chosen):
+    assert best_threshold(np.array(positive), np.array(scores, np.float32), both=True) == pytest.approx(chosen)

@@ -167,7 +167,7 @@ class EncodedDocuments:
         return inverse_frequency(len(self.split.train), holding)
 
     def class_counts(self) -> np.ndarray:
-        """Return the occurrences of each id in the training documents of each class, or set of labels.
+        """Return the occurrences of each id in the training documents of each class, or label.
 
         A document counts as much as it weighs in the loss. Without counts in the input, each id counts once for each of
         its documents.
@@ -176,23 +176,34 @@ class EncodedDocuments:
             float64 of shape (classes, features). Of documents with several labels, shape (2, labels, features): of
             those without and of those with each label.
         """
-        features, classes = self.vocabulary.features, len(self.classes if self.sets is None else self.sets)
+        features, classes = self.vocabulary.features, len(self.classes)
         weights = np.zeros(self.dataset.rows)
         weights[self.split.train] = 1.0 if self.train_weights is None else self.train_weights
-        found = np.zeros(classes * features)
+        found, every = np.zeros(classes * features), np.zeros(features)
         for begin, end, codes, offsets in self.tokens.blocks():
             documents = bags(codes, offsets, self.vocabulary)
             lengths = np.diff(documents.offsets)
-            cells = np.repeat(self.labels[begin:end].astype(np.int64) * features, lengths) + documents.ids[1:]
             values = np.repeat(weights[begin:end], lengths)
             if documents.counts is not None:
                 values *= documents.counts[1:]
-            found += np.bincount(cells, values, len(found))
+            every += np.bincount(documents.ids[1:], values, features)
+            rows, labels = self._labels_of(begin, end)
+            # The ids of a document once for each of its labels.
+            firsts = np.cumsum(lengths[rows]) - lengths[rows]
+            places = np.repeat(documents.offsets[rows] - 1 - firsts, lengths[rows])
+            places += np.arange(len(places))
+            cells = np.repeat(labels * features, lengths[rows]) + documents.ids[1:][places]
+            found += np.bincount(cells, values[places], len(found))
         of_class: np.ndarray = found.reshape(classes, features)
+        return of_class if self.sets is None else np.stack([every - of_class, of_class])
+
+    def _labels_of(self, begin: int, end: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return a row, less `begin`, and a label for each label of the documents between two rows."""
+        labels = self.labels[begin:end].astype(np.int64)
         if self.sets is None:
-            return of_class
-        given = self.sets.T.astype(np.float64)
-        return np.stack([(1 - given) @ of_class, given @ of_class])
+            return np.arange(end - begin), labels
+        rows, numbers = np.nonzero(self.sets[labels])
+        return rows, numbers
 
     @property
     def train_weights(self) -> np.ndarray | None:

@@ -14,7 +14,7 @@ from raysq.problems import classification_metrics
 from raysq.problems.base import Problem, ReportModel, RowContext
 from raysq.problems.charts import Section, Table, Text
 from raysq.problems.class_weights import class_weight_messages, with_class_weight_text
-from raysq.problems.classes import described_classes, single_class_messages
+from raysq.problems.classes import absent_messages, described_classes, single_class_messages
 from raysq.problems.classification_report import classification_report, report_tables, validation_threshold
 from raysq.problems.interface import Interface
 from raysq.problems.label_report import label_report, label_tables, label_thresholds
@@ -191,6 +191,7 @@ class TextClassification(Problem[TextClassificationSettings, TextClassificationM
             names = f": {', '.join(metadata.classes)}" if len(metadata.classes) <= _NAMED else ""
             return [
                 f"predicts which of {len(metadata.classes)} labels a document has{names}",
+                *absent_messages(metadata.classes, metadata.priors, "document", _NAMED),
                 *validation_messages(metadata.own_validation, "document"),
             ]
         return [

@@ -5,10 +5,12 @@ from typing import Any
 
 import numpy as np
 
+from raysq.config import convert, setting_fields
 from raysq.data.dataset import Dataset
 from raysq.data.parts import TRAIN, VALIDATION
 from raysq.problems.specs import SizeDefaults, SizeRule
 from raysq.problems.splits import split_amount
+from raysq.problems.text_classification.settings import TextClassificationSettings
 
 _BAGS = ("multihot", "fasttext", "average", "embedding")  # without a loop over words: a step is cheap
 _STEPS = {True: 8000, False: 3000}  # wanted, of all epochs, of models that are cheap and of others
@@ -29,12 +31,15 @@ def choose(dataset: Dataset, model: str, settings: Mapping[str, Any]) -> SizeDef
     Args:
         dataset: prepared documents.
         model: name of the model.
-        settings: settings that are known by name.
+        settings: settings that are known by name. Epochs are counted in steps of the user's own batch.
+
+    Raises:
+        UsageError: a setting that decides the number of documents is wrong.
     """
     documents = training_documents(dataset, settings)
-    words = round(documents * float(dataset.ragged("tokens").lengths.mean()))
+    words = round(documents * float(dataset.ragged("tokens").lengths[_in_part(dataset, TRAIN)].mean()))
     batch = min(max(1 << max(0, (documents // _PER_EPOCH).bit_length() - 1), _BATCHES[0]), _BATCHES[1])
-    steps = -(-documents // batch)
+    steps = -(-documents // (settings.get("batch_size") or batch))
     epochs = min(max(round(_STEPS[model in _BAGS] / steps), _EPOCHS[0]), _EPOCHS[1])
     values: dict[str, Any] = {
         "batch_size": batch,
@@ -51,13 +56,17 @@ def choose(dataset: Dataset, model: str, settings: Mapping[str, Any]) -> SizeDef
 
 def training_documents(dataset: Dataset, settings: Mapping[str, Any]) -> int:
     """Return the approximate number of documents to train on; equal texts may shift some to the validation split."""
-    part = dataset.column("part").slice(0, dataset.rows)
-    documents = int((part == TRAIN).sum())
-    if not np.any(part == VALIDATION):
+    documents = int(_in_part(dataset, TRAIN).sum())
+    if not _in_part(dataset, VALIDATION).any():
         amount = split_amount(str(settings.get("val", "0.2")))
         documents -= round(amount * documents) if isinstance(amount, float) else amount
-    samples = settings.get("train_samples")
-    return max(1, documents if samples in (None, "none") else min(documents, int(samples)))
+    field = setting_fields(TextClassificationSettings)["train_samples"]
+    samples: int | None = convert(field, settings.get("train_samples"))
+    return max(1, documents if samples is None else min(documents, samples))
+
+
+def _in_part(dataset: Dataset, part: int) -> np.ndarray:
+    return np.asarray(dataset.column("part").slice(0, dataset.rows) == part)
 
 
 SIZE_RULE = SizeRule(("batch_size", "epochs", "patience", "optimizer", "learning_rate"), choose)

@@ -110,11 +110,12 @@ def _divided(name: str, separator: str) -> list[str]:
     return name.split(separator) if name else []
 
 
-def _label_sets(fitted: Mapping[str, Any], separator: str) -> Stats:
+def _label_sets(fitted: Mapping[str, Any], separator: str, stats: list[Stats]) -> Stats:
     """Return the entries of a report on documents with several labels, from those on their sets of labels.
 
     Its `classes` and `counts` are of labels; `sets` holds the labels of each set, by number, `documents_of` the number
-    of documents of each part, and `without` that of documents without labels.
+    of documents of each part, and `without` that of documents without labels. `absent` lists columns of 0 and 1 that
+    hold no 1, if there are any.
     """
     divided = [_divided(name, separator) for name in fitted["classes"]]
     classes = sort_classes({label for labels in divided for label in labels})
@@ -126,12 +127,14 @@ def _label_sets(fitted: Mapping[str, Any], separator: str) -> Stats:
                 counts[side][number[label]] += count
     sets = [[number[label] for label in labels] for labels in divided]
     bare = [place for place, labels in enumerate(sets) if not labels]
+    absent = sort_classes({name for chunk in stats for name in chunk.get("flags", ())} - set(classes))
     return {
         "classes": classes,
         "counts": counts,
         "sets": sets,
         "documents_of": {side: sum(of_sets) for side, of_sets in fitted["counts"].items()},
         "without": sum(of_sets[place] for of_sets in fitted["counts"].values() for place in bare),
+        **({"absent": absent} if absent else {}),
     }
 
 
@@ -158,7 +161,7 @@ def summarize(preprocessor: "TextClassificationPreprocessor", stats: list[Stats]
         "contradictions": fitted["contradictions"],
         "leaked": fitted["leaked"],
         "vectors": fitted["vectors"],
-        **({} if preprocessor.label_separator is None else _label_sets(fitted, preprocessor.label_separator)),
+        **({} if preprocessor.label_separator is None else _label_sets(fitted, preprocessor.label_separator, stats)),
         **({"ungrouped": total(stats, "ungrouped")} if preprocessor.group else {}),
         **({"group": preprocessor.group} if preprocessor.group else {}),
     }
@@ -188,7 +191,10 @@ def describe(report: Mapping[str, Any]) -> list[str]:
         lines.append(Message(drawn, "--set test=SHARE"))
     lines += describe_groups(report, "documents")
     lines += _describe_labels(names, totals)
-    lines += class_messages(names, train, test, validation, "document")
+    lines += class_messages(names, train, test, validation, "document", several="sets" in report)
+    if absent := report.get("absent"):
+        labels_are = count_noun(len(absent), "label is", "labels are")
+        lines.append(f"{labels_are} left out, which no document has: {_listed(absent)}")
     if report["empty"]:
         lines.append(
             count_noun(report["empty"], "document has no words and is kept", "documents have no words and are kept")

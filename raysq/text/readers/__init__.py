@@ -23,6 +23,7 @@ Statistics of a table:
 - `first_missing_label`: id of the first document without a label, or None.
 - `ignored`: number of files in an archive that belong to no class or were written by the operating system.
 - `not_text`: names of files in a folder or an archive that hold no text. They are left out.
+- `flags`: names of the columns of 0 and 1 that are labels, if there are any.
 
 A plain text file yields one document per paragraph, or a single document with `DocumentFormat.one_document`.
 """

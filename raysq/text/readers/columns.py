@@ -132,6 +132,8 @@ def documents(read: Read, partition: DocumentPartition, format: DocumentFormat) 
         ids,
         format,
     )
+    if partition.columns.flags:
+        stats["flags"] = list(partition.columns.flags)
     if (weight := partition.columns.weight) is not None:
         rows = rows.append_column("weight", pa.array(row_weights(columns[weight], ids, weight)))
     if (group := partition.columns.group) is not None:

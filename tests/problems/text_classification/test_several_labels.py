@@ -86,6 +86,30 @@ def test_wrong_labels_are_one_clear_line(rows, label, separator, message):
         raysq.prepare("classify", frame, settings={"text": "text", "label": label, "label_separator": separator})
 
 
+def test_labels_that_no_document_has_are_named(tmp_path, capsys):
+    random = np.random.RandomState(0)
+    texts = [f"w{number} w{number % 7}" for number in range(40)]
+    frame = pd.DataFrame({"text": texts, "a": random.randint(0, 2, 40), "b": 0, "c": 0, "part": "train"})
+    frame.loc[30:, ["a", "part"]] = 1, "test"
+    frame.loc[:5, "b"] = 1
+    raysq.prepare("classify", frame, settings={"text": "text", "label": "a,b,c", "label_separator": "|"})
+    text = capsys.readouterr().err
+    assert "1 label is left out, which no document has: c" in text
+    assert "1 label has no document in the test part: b" in text and "one class only" not in text
+
+
+def test_occurrences_are_counted_by_label(tmp_path):
+    dataset = prepared(tmp_path / "flags.csv", sources(tmp_path)["flags.csv"])
+    problem = TextClassification.from_dataset(dataset, {"vectorization": "count", "special_tokens": False})
+    source = problem.splits(dataset)["train"]
+    x, y = source.gather(np.arange(len(source)), source.arrays(), take_rows)
+    counts = np.zeros((len(x), problem.metadata.features))
+    for row, (ids, numbers) in enumerate(x):
+        counts[row, ids[ids > 0]] = numbers[ids > 0]
+    found = problem.input_spec(dataset).extra["class_counts"]()
+    np.testing.assert_array_equal(found, np.stack([(1 - y.astype(float)).T @ counts, y.T @ counts]))
+
+
 def test_labels_in_folders_are_classes_alone(tmp_path):
     for name in "ab":
         (tmp_path / "data" / name).mkdir(parents=True)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from problems.text_classification.corpus import documents, write_corpus
 
+from raysq.errors import UsageError
 from raysq.problems.text_classification.size_defaults import choose, training_documents
 from raysq.training.run_config import resolve_config
 from raysq.training.size_defaults import describe_size_defaults
@@ -61,13 +62,25 @@ def test_a_run_of_ones_own_texts_has_them_unless_others_are_given(dataset):
     config = resolve_config("classify", "lstm", dataset, 0, {})
     assert {name: config.settings["training"][name] for name in chosen} == chosen
     (line,) = describe_size_defaults(config)
-    assert line.startswith("defaults for 160 training documents of some 3,400 words: batch_size=16 ")
+    assert line.startswith("defaults for 160 training documents of some 3,600 words: batch_size=16 ")
     given = resolve_config("classify", "lstm", dataset, 0, {"batch_size": 50, "training.epochs": 3})
     assert (given.settings["training"]["batch_size"], given.settings["training"]["epochs"]) == (50, 3)
     (line,) = describe_size_defaults(given)
     assert "batch_size" not in line and "epochs" not in line and "patience=" in line
     again = resolve_config("classify", "lstm", dataset, 0, given.overrides())
     assert again == given
+
+
+def test_epochs_are_counted_in_steps_of_the_given_batch(dataset):
+    assert resolve_config("classify", "multihot", dataset, 0, {}).settings["training"]["epochs"] == 60
+    given = resolve_config("classify", "multihot", dataset, 0, {"batch_size": "1"}).settings["training"]
+    assert (given["batch_size"], given["epochs"]) == (1, 50)  # 8,000 steps over 160 documents
+
+
+def test_wrong_settings_are_one_line(dataset):
+    for name in ("train_samples", "batch_size"):
+        with pytest.raises(UsageError, match=f"setting {name} must be a whole number.*received 'many'"):
+            resolve_config("classify", "lstm", dataset, 0, {name: "many"})
 
 
 def test_tasks_of_tutorials_keep_theirs(dataset):
