@@ -117,3 +117,13 @@ def test_a_damaged_file_is_one_line(tmp_path):
 def test_rows_in_memory_are_shown(tmp_path):
     page = raysq.show_data({"size": [1, 2, 3, 4] * 5, "label": ["a", "b"] * 10}, output=tmp_path / "page.html")
     assert page.task == "arrays" and page.rows == 20
+
+
+def test_sets_of_labels_are_counted_as_they_are(tmp_path):
+    lines = [f"word{number % 7} some text,{('a', 'a|b', '')[number % 3]}" for number in range(90)]
+    (tmp_path / "x.csv").write_text("text,labels\n" + "\n".join(lines) + "\n")
+    settings = {"label": "labels", "label_separator": "|"}
+    page = raysq.show_data(tmp_path / "x.csv", task="classify", settings=settings, output=tmp_path / "page.html")
+    text = page.path.read_text()
+    for name in ("a", "a + b", "(none)"):
+        assert f'scope="row">{name}</th><td class="d">30.00</td>' in text, name

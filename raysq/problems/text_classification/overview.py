@@ -26,7 +26,7 @@ def overview(dataset: Dataset, bind: Any, values: Mapping[str, Any]) -> list[Sec
         bind: `TextClassification.from_dataset`.
         values: settings of the batches.
     """
-    classes = [str(name) for name in dataset.manifest.report["classes"]]
+    classes = _classes(dataset)
     labels = dataset.column("label").slice(0, dataset.rows)
     lengths = dataset.ragged("tokens").lengths
     charts: list[Bars | Histogram | None] = [
@@ -46,6 +46,15 @@ def overview(dataset: Dataset, bind: Any, values: Mapping[str, Any]) -> list[Sec
         frequent_words_section(dataset),
     ]
     return [section for section in sections if section.items]
+
+
+def _classes(dataset: Dataset) -> list[str]:
+    """Return the names of the numbers in the column of labels: classes, or sets of them where texts have several."""
+    report = dataset.manifest.report
+    names = [str(name) for name in report["classes"]]
+    if "sets" not in report:
+        return names
+    return [" + ".join(names[number] for number in members) or "(none)" for members in report["sets"]]
 
 
 def _examples(dataset: Dataset, classes: list[str], labels: np.ndarray) -> list[Item]:
