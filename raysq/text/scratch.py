@@ -34,14 +34,17 @@ class VocabularyFit:
         self._chunks[chunk.name] = chunk
         self._write_positions(self._vocabulary.add(chunk.name, words, counts.to_numpy(), first.to_numpy()))
 
-    def finish(self, scratch: Path, names: Sequence[str] | None = None, *, ranked: bool = False) -> pa.Table:
+    def finish(
+        self, scratch: Path, names: Sequence[str] | None = None, *, ranked: bool = False, uncounted: bool = False
+    ) -> pa.Table:
         """Return the vocabulary, and write the tables that `number_words` needs.
 
         Args:
             names: words by rank, if they are known.
+            uncounted: whether the vocabulary also has the words of no counted document, at its end.
         """
         self._write_positions(self._vocabulary.new_positions())
-        table, rows = self._vocabulary.ranked(names) if ranked else self._vocabulary.sorted()
+        table, rows = self._vocabulary.ranked(names) if ranked else self._vocabulary.sorted(uncounted=uncounted)
         write_table(scratch / f"{self._prefix}ranks", pa.table({"values": rows}))
         return table
 

@@ -97,12 +97,15 @@ class Vocabulary:
         self._waiting, self._size = [], 0
         return positions
 
-    def sorted(self) -> tuple[pa.Table, np.ndarray]:
+    def sorted(self, *, uncounted: bool = False) -> tuple[pa.Table, np.ndarray]:
         """Return the table of words by decreasing count, then first appearance, and the row of each position, -1 for
         words of no counted document.
+
+        Args:
+            uncounted: whether words of no counted document stand at the end of the table instead.
         """
         order = np.lexsort((self._first, -self._counts))
-        order = order[: np.count_nonzero(self._counts)]
+        order = order[: len(order) if uncounted else np.count_nonzero(self._counts)]
         words = pa.array([], pa.large_string()) if self._words is None else self._words.take(pa.array(order))
         return _table(words, self._counts[order]), self._rows(order)
 

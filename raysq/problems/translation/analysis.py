@@ -69,10 +69,10 @@ def analyze(
 
 def _translate_by_words(corpus: ParallelCorpus, language: Language, rows: np.ndarray) -> list[str]:
     """Translate word by word with the dictionary of the training pairs."""
-    translations = []
+    vocabulary, translations = corpus.target.vocabulary, []
     for row in rows.tolist():
         ids = corpus.dictionary.translate(corpus.source.ids[corpus.source.tokens.row(row)].tolist())
-        translations.append(language.sentence([corpus.target.vocabulary.word(word) for word in ids]))
+        translations.append(language.sentence(vocabulary.whole_words([vocabulary.word(word) for word in ids])))
     return translations
 
 

@@ -11,6 +11,7 @@ from raysq.problems.translation.dictionary import Dictionary, fit_dictionary
 from raysq.problems.translation.settings import TranslationSettings
 from raysq.problems.translation.split_pairs import split_pairs
 from raysq.problems.translation.vocabulary import END, rank_words
+from raysq.text.subwords import Subwords
 
 _DICTIONARY = 100_000  # maximum number of pairs that the word-by-word dictionary is fitted to
 _UNLIMITED = 1 << 20  # length to which no sentence is truncated
@@ -39,7 +40,10 @@ class Side:
         for begin, end, codes, offsets in self.tokens.blocks():
             counts += count_codes(codes, np.repeat(training[begin:end], np.diff(offsets)), len(words))
         self.counts = counts[1:]
-        self.vocabulary, self.ids = rank_words(words, self.counts, max_size)
+        subwords = None
+        if f"{name}_subwords" in dataset.extras:
+            subwords = Subwords(dataset.extra(f"{name}_subwords").column("tokenizer")[0].as_py())
+        self.vocabulary, self.ids = rank_words(words, self.counts, max_size, subwords)
 
     @property
     def unknown(self) -> float:

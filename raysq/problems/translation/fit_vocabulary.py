@@ -4,7 +4,7 @@
 """
 
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ from raysq.data.columns import contiguous_array
 from raysq.data.partition_stats import ChunkRecord, PartitionStats, Slice, Stats
 from raysq.data.parts import heaviest
 from raysq.data.preprocessor import Chunk, Transform
+from raysq.problems.translation.fit_subwords import fit_subwords, subword_numbers
 from raysq.text.fit_vocabulary import CONTENT, GROUP, WAITING, check_groups, group_checksums, group_keys
 from raysq.text.scratch import VocabularyFit, number_words, words_table
 from raysq.text.vocabulary import tally
@@ -100,6 +101,7 @@ def fit_vocabularies(
         scratch: a folder that all nodes can access.
     """
     vocabularies = {side: VocabularyFit(f"{side}.") for side in SIDES}
+    split = {side: language.level == "subword" for side, language in zip(SIDES, preprocessor.languages, strict=True)}
     chunks: list[ChunkRecord] = []
     chunk_stats: list[Stats] = []
     for partition in stats:
@@ -110,22 +112,40 @@ def fit_vocabularies(
                 for vocabulary in vocabularies.values():
                     vocabulary.add(chunk)
     preprocessor.validate_stats(chunk_stats)
-    extras = {f"{side}_vocabulary": vocabulary.finish(scratch) for side, vocabulary in vocabularies.items()}
+    extras: dict[str, pa.Table] = {}
+    of_subwords: list[Stats | None] = []
+    for side, vocabulary in vocabularies.items():
+        words = vocabulary.finish(scratch, uncounted=split[side])
+        if split[side]:
+            assert preprocessor.vocab_size is not None
+            fit = fit_subwords(words, preprocessor.vocab_size, side, chunks, scratch)
+            extras |= {f"{side}_vocabulary": fit.pieces, f"{side}_subwords": fit.tokenizer}
+            of_subwords.append(fit.summary)
+        else:
+            extras[f"{side}_vocabulary"] = words
+            of_subwords.append(None)
     summary: Stats = {
+        "subwords": of_subwords,
         "words": [extras[f"{side}_vocabulary"].num_rows for side in SIDES],
         "shared": _shared(chunks, 1),
         "shared_validation": _shared(chunks, 2),
     }
     if preprocessor.group is not None:
         check_groups(preprocessor.group, chunks)
-    return Transform(PairWordNumbers(scratch), extras=extras, summary=summary)
+    return Transform(PairWordNumbers(scratch, split), extras=extras, summary=summary)
 
 
 @dataclass(frozen=True)
 class PairWordNumbers:
-    """Transform that replaces each chunk's own word numbers by those of the vocabularies."""
+    """Transform that replaces each chunk's own word numbers by those of the vocabularies.
+
+    Attributes:
+        scratch: a folder that all nodes can access.
+        split: whether the words of each side are split into subwords.
+    """
 
     scratch: Path
+    split: Mapping[str, bool]
 
     def __call__(self, slices: list[Slice]) -> pa.Table:
         tables = [part.read() for part in slices]
@@ -134,7 +154,10 @@ class PairWordNumbers:
         rows = pa.concat_tables(table.drop_columns(dropped) for table in tables)
         for position, (side, name) in enumerate(zip(SIDES, names, strict=True)):
             lists = [contiguous_array(table.column(name)) for table in tables]
-            rows = rows.add_column(position, name, number_words(self.scratch, slices, lists, f"{side}."))
+            numbers = number_words(self.scratch, slices, lists, f"{side}.")
+            rows = rows.add_column(
+                position, name, subword_numbers(self.scratch, side, numbers) if self.split[side] else numbers
+            )
         return rows
 
 

@@ -11,6 +11,8 @@ PREPARE = (
         setting="source",
     ),
     Option("--to", "SIDE", "Target sentences, as for --from.", setting="target"),
+    Option("--level", "LEVEL", "Token of both languages: word, char or subword. Defaults to word."),
+    Option("--vocab-size", "N", "Number of subwords of each language at --level subword. Defaults to 8000."),
     *options.ROWS,
     options.TEST,
 )

@@ -34,6 +34,7 @@ from raysq.text.readers import partition as partition_documents
 from raysq.text.readers import read as read_documents
 from raysq.text.readers.infer import refuse_columns
 from raysq.text.readers.sniff import head, is_csv
+from raysq.text.subwords import VOCAB_SIZE, import_tokenizers
 
 _KINDS = {
     "aligned": "two files, line by line",
@@ -49,7 +50,8 @@ class TranslationPreprocessor(CsvFormat, Preprocessor):
     Attributes:
         source: file ending of the source sentences (`ja` for train.ja), or name or number of their column.
         target: the same for the target sentences.
-        source_level: "word", or "char" to use each character of a source sentence as a word.
+        source_level: "word", "char" to use each character of a source sentence as a word, or "subword" to split words
+            into parts that are learned from the training sentences.
         target_level: the same for target sentences.
         lower: convert to lower case.
         punctuation: "apart" makes punctuation marks words of their own. "keep" splits at spaces only, for text that is
@@ -62,6 +64,8 @@ class TranslationPreprocessor(CsvFormat, Preprocessor):
         weight: column of a table with the weight of each pair in the loss, or None.
         group: column of a table whose equal values stay in one split, such as a document; None to keep equal source
             sentences together.
+        level: level of both languages; None where `source_level` and `target_level` say it.
+        vocab_size: number of subwords of each language at level "subword"; 8,000 where it is None.
 
     The other settings are those of `CsvFormat`. Bytes outside the encoding are replaced, and the pairs that have them
     are counted and named.
@@ -79,8 +83,10 @@ class TranslationPreprocessor(CsvFormat, Preprocessor):
     split_column: str | None = None
     weight: str | None = None
     group: str | None = None
+    level: Level | None = None
+    vocab_size: int | None = None
 
-    later: ClassVar[tuple[str, ...]] = ("split_column", "weight", "group")
+    later: ClassVar[tuple[str, ...]] = ("split_column", "weight", "group", "level", "vocab_size")
     version: ClassVar[int] = 3
     zip_member: ClassVar[str | None] = ".csv"
     shard_rows: ClassVar[int] = 65536
@@ -90,6 +96,34 @@ class TranslationPreprocessor(CsvFormat, Preprocessor):
         if not 0 <= self.test < 1:
             raise UsageError(f"setting test must be a share from 0 to below 1, received {self.test}")
         _ = self.document_format  # raises for a wrong encoding or delimiter
+        if self.vocab_size is not None and self.vocab_size < 1:
+            raise UsageError(f"setting vocab_size must be at least 1, received {self.vocab_size}")
+
+    def _with_levels(self) -> "TranslationPreprocessor":
+        """Return the settings with the level and the vocabulary size of each side.
+
+        Raises:
+            MissingPackageError: subwords need a package that is not installed.
+            UsageError: levels contradict each other, or there are no subwords for the vocabulary size.
+        """
+        settings = self
+        if self.level is not None:
+            for name in ("source_level", "target_level"):
+                if getattr(self, name) not in ("word", self.level):
+                    raise UsageError(
+                        f"setting level={self.level} is that of both languages, received {name}="
+                        f"{getattr(self, name)} too: leave one of them out"
+                    )
+            settings = dataclasses.replace(self, source_level=self.level, target_level=self.level, level=None)
+        if "subword" in (settings.source_level, settings.target_level):
+            import_tokenizers()
+            return dataclasses.replace(settings, vocab_size=settings.vocab_size or VOCAB_SIZE)
+        if self.vocab_size is not None:
+            raise UsageError(
+                f"setting vocab_size is for level=subword, received {self.vocab_size}: give the level too, or "
+                "source_words and target_words to training, which limit words"
+            )
+        return settings
 
     @property
     def suffixes(self) -> tuple[str, ...]:  # type: ignore[override]
@@ -124,6 +158,7 @@ class TranslationPreprocessor(CsvFormat, Preprocessor):
         Raises:
             DataError: if a setting cannot be inferred; the message names the option to give.
         """
+        leveled = self._with_levels()
         layout = infer_layout(files, self.source, self.target, self.document_format)
         if layout.kind != "table":
             refuse_columns(files[0].name, self.document_format)
@@ -133,7 +168,7 @@ class TranslationPreprocessor(CsvFormat, Preprocessor):
             self.refuse_for(files[0].name, "delimiter", *as_set)
         messages = [*layout.messages, *describe_other_languages(files, layout)]
         settings = dataclasses.replace(
-            self,
+            leveled,
             source=layout.source,
             target=layout.target,
             layout="named" if layout.header else layout.kind,
@@ -148,7 +183,7 @@ class TranslationPreprocessor(CsvFormat, Preprocessor):
             if tokenized:
                 option = "--set punctuation=apart parts marks from words"
                 message = Message("words: parted in the files already, at spaces", option)
-            if "word" in (self.source_level, self.target_level):
+            if {"word", "subword"} & {settings.source_level, settings.target_level}:
                 messages.append(message)
         return settings, messages
 

@@ -35,7 +35,7 @@ from raysq.problems.translation.vocabulary import FIRST, read_vocabularies, voca
 
 _BUILDERS = "raysq.problems.translation.models:"
 _SAMPLES = 5  # sentences that are translated during training
-_MAX_LENGTHS = {"word": 40, "char": 120}  # upper limits of the default sentence lengths
+_MAX_LENGTHS = {"word": 40, "char": 120, "subword": 60}  # upper limits of the default sentence lengths
 
 
 class Translation(Problem[TranslationSettings, TranslationMetadata]):
@@ -133,10 +133,10 @@ class Translation(Problem[TranslationSettings, TranslationMetadata]):
         if settings.examples == "words":
             messages.append("an example is one next word, given the source and the words before it")
         source, target = self.preprocessor.languages
-        length = f"{settings.max_source} {_unit(source)}{', reversed' if settings.reversed else ''}"
+        length = f"{settings.max_source} {source.unit}{', reversed' if settings.reversed else ''}"
         words, unknown, truncated = metadata.source_words, metadata.source_unknown, metadata.source_truncated
         messages.append(f"source: up to {length}{_coverage(source, words, unknown, truncated)}")
-        length = f"{settings.max_target} {_unit(target)}"
+        length = f"{settings.max_target} {target.unit}"
         words, unknown, truncated = metadata.target_words, metadata.target_unknown, metadata.target_truncated
         messages.append(f"target: up to {length}{_coverage(target, words, unknown, truncated)}")
         return messages
@@ -154,7 +154,7 @@ class Translation(Problem[TranslationSettings, TranslationMetadata]):
 
     def interface(self) -> Interface:
         source, _ = read_vocabularies(self.assets, self.metadata.source_words, self.metadata.target_words)
-        return interface(source, self.preprocessor.languages[0].level)
+        return interface(source, self.preprocessor.languages[0])
 
     def signature(self, texts: bool) -> Signature:
         """Raise UsageError: no exported graph is equal to `predict`."""
@@ -233,14 +233,10 @@ class Translation(Problem[TranslationSettings, TranslationMetadata]):
         return SentenceTranslator(model, self.settings, self.preprocessor.languages, vocabularies)
 
 
-def _unit(language: Language) -> str:
-    return "characters" if language.level == "char" else "words"
-
-
 def _coverage(language: Language, ids: int, unknown: float, truncated: float) -> str:
     """Describe the truncated sentences and the vocabulary of one language."""
     cut = f"; {100 * truncated:.1f} % are longer and cut" if truncated else ""
     return (
-        f"{cut}; knows {ids - FIRST:,} {_unit(language)}, {100 * unknown:.1f} % of those of the training sentences are "
+        f"{cut}; knows {ids - FIRST:,} {language.unit}, {100 * unknown:.1f} % of those of the training sentences are "
         "not among them"
     )

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from raysq.text.tokenizer import Tokens, tokenize
 
-Level = Literal["word", "char"]
+Level = Literal["word", "char", "subword"]
 
 # All kinds of spaces separate words. Keras's default filters would drop punctuation, which a model must learn to write.
 _SPACES = "\t\n\r\x0b\x0c\u00a0\u2009\u202f\u3000\ufeff"
@@ -40,7 +40,8 @@ class Language:
     """How the sentences of one language are split into words and joined again.
 
     Attributes:
-        level: "word", or "char" to use each character as a word, for scripts without spaces between words.
+        level: "word", "char" to use each character as a word, for scripts without spaces between words, or "subword" to
+            split words further; see `raysq.text.subwords`.
         lower: convert to lower case.
         apart: whether punctuation marks are words of their own. False for text that is tokenized already.
         normalize: normalize to Unicode's composed form (NFC) first, or "none".
@@ -51,8 +52,13 @@ class Language:
     apart: bool = True
     normalize: Literal["NFC", "none"] = "NFC"
 
+    @property
+    def unit(self) -> str:
+        """Noun of the tokens, plural."""
+        return {"char": "characters", "subword": "subwords"}.get(self.level, "words")
+
     def words(self, texts: Any) -> tuple[np.ndarray, np.ndarray, pa.Array]:
-        """Split sentences into words.
+        """Split sentences into words, or into characters.
 
         Args:
             texts: Arrow array of strings.
@@ -67,7 +73,8 @@ class Language:
             texts = pc.utf8_trim_whitespace(texts)
         elif self.apart:
             texts = pc.replace_substring_regex(texts, _SEPARATED, r" \1\2 ")
-        return tokenize(texts, Tokens(self.level, self.lower, _SPACES, " ", self.normalize))
+        level: Literal["word", "char"] = "char" if self.level == "char" else "word"
+        return tokenize(texts, Tokens(level, self.lower, _SPACES, " ", self.normalize))
 
     def sentence(self, words: Sequence[str]) -> str:
         """Join words to a sentence, with spaces except around punctuation marks that take none."""

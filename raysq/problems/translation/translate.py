@@ -26,8 +26,9 @@ class TranslatedSentence:
     """A sentence and its translation.
 
     Attributes:
-        source: words of the source sentence, truncated to the model's maximum length.
-        words: words of the translation.
+        source: words of the source sentence, truncated to the model's maximum length; characters or subwords where
+            the model reads those.
+        words: words of the translation, in the same way.
         text: the translation.
         score: mean log probability of a word, at most 0; NaN for a sentence without words.
         remark: a reason why the translation is unreliable, or None.
@@ -108,6 +109,8 @@ class SentenceTranslator:
         from raysq.problems.translation.beam import SENTENCES
 
         codes, offsets, distinct = self._source_language.words(pa.array(texts, pa.large_string()))
+        if self._source.subwords is not None:
+            codes, offsets, distinct = self._source.subwords.split_texts(codes, offsets, distinct)
         ids_by_code, word_by_code = self._source.ids(distinct), distinct.to_pylist()
         bounds = list(itertools.pairwise(offsets.tolist()))
         sentences = [codes[begin:end][: self._width].tolist() for begin, end in bounds]
@@ -134,7 +137,7 @@ class SentenceTranslator:
     def _source_remarks(self, ids: list[int], length: int) -> list[str]:
         remarks = []
         if length > self._width:
-            remarks.append(f"cut to its first {self._width} of {length:,} words")
+            remarks.append(f"cut to its first {self._width} of {length:,} {self._source_language.unit}")
         if not any(word >= FIRST for word in ids):
             remarks.append("no known words")
         elif UNKNOWN in ids:
@@ -165,7 +168,7 @@ class SentenceTranslator:
             remark = None if hypothesis.ended else f"not ended after {self._positions} words"
             if not hypothesis.words:
                 remark = "the model has nothing to say"
-            text = self._target_language.sentence(target_words)
+            text = self._target_language.sentence(self._target.whole_words(target_words))
             results.append(TranslatedSentence(source_words, target_words, text, hypothesis.score, remark, weights))
         return results
 
@@ -181,7 +184,7 @@ class SentenceTranslator:
                     target_words.append(self._target.word(int(self._dictionary.best[word])))
                     log_shares.append(np.log(self._dictionary.share[word]))
             score = float(np.mean(log_shares)) if log_shares else float("nan")
-            text = self._target_language.sentence(target_words)
+            text = self._target_language.sentence(self._target.whole_words(target_words))
             results.append(TranslatedSentence(source_words, target_words, text, score))
         return results
 

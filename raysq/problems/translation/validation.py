@@ -73,10 +73,12 @@ def summarize(preprocessor: "TranslationPreprocessor", stats: list[Stats], summa
     Args:
         preprocessor: the preprocessor.
         stats: the statistics of all chunks.
-        summary: the summary of the fit: `words` (sizes of the vocabularies) and `shared`.
+        summary: the summary of the fit: `words` (sizes of the vocabularies), `subwords` (of each side, their number in
+            all sentences and in the longest one to train on, or None) and `shared`.
     """
     parts = [sum(chunk["parts"][number] for chunk in stats) for number in range(len(_PARTS))]
     assigned = total(of_source(stats), "assigned")
+    sides = list(enumerate(summary["subwords"]))
     return {
         **pair_totals(stats),
         "empty": name_some(stats, "empty"),
@@ -84,8 +86,12 @@ def summarize(preprocessor: "TranslationPreprocessor", stats: list[Stats], summa
         "parts": dict(zip(_PARTS, parts, strict=True)),
         "drawn": not assigned,
         "share": None if assigned else preprocessor.test,
-        "tokens": [sum(chunk["tokens"][side] for chunk in stats) for side in (0, 1)],
-        "longest": [max(chunk["longest"][side] for chunk in stats) for side in (0, 1)],
+        "tokens": [
+            split["tokens"] if split else sum(chunk["tokens"][side] for chunk in stats) for side, split in sides
+        ],
+        "longest": [
+            split["longest"] if split else max(chunk["longest"][side] for chunk in stats) for side, split in sides
+        ],
         "words": list(summary["words"]),
         "levels": [preprocessor.source_level, preprocessor.target_level],
         "shared": summary["shared"],
@@ -124,7 +130,7 @@ def describe(report: Mapping[str, Any]) -> list[str]:
         )
     lines += describe_damage(report, "pair", "pairs")
     for side, name in enumerate(("source", "target")):
-        unit = "characters" if report["levels"][side] == "char" else "words"
+        unit = {"char": "characters", "subword": "subwords"}.get(report["levels"][side], "words")
         lines.append(
             f"{name}: {report['tokens'][side]:,} {unit}, {report['words'][side]:,} different ones in the vocabulary; "
             f"the longest sentence to train on has {report['longest'][side]:,}"

@@ -59,17 +59,19 @@ def test_aligned_files_with_parts_marks_and_empty_lines(tmp_path):
 def test_same_bytes_on_any_number_of_cpus(cluster, tmp_path, monkeypatch):
     monkeypatch.setattr("raysq.problems.translation.partitions.LINES", 37)
     write_aligned(tmp_path / "in", "all", sentences(300))
-    built = [prepared(tmp_path / "in", tmp_path / f"cpus{cpus}", cpus=cpus) for cpus in (1, 3)]
+    halves = {"target_level": "subword", "vocab_size": 20}  # the other side in words
+    built = [prepared(tmp_path / "in", tmp_path / f"cpus{cpus}", cpus=cpus, **halves) for cpus in (1, 3)]
     with monkeypatch.context() as alone:
         alone.setattr("raysq.distributed.executor.has_cluster", lambda: False)
         alone.setattr("ast.parse", lambda *_, **__: pytest.fail("a thread parsed Python"))
-        built.append(prepared(tmp_path / "in", tmp_path / "here"))
+        built.append(prepared(tmp_path / "in", tmp_path / "here", **halves))
     first, *others = [
         {name: data for name, data in contents(one.directory).items() if name != "manifest.json"} for one in built
     ]
-    assert len(first) == 5 and all(other == first for other in others)  # three shards and two vocabularies
+    # Three shards, two vocabularies, and what splits the target's words.
+    assert len(first) == 6 and all(other == first for other in others)
     monkeypatch.setattr("raysq.problems.translation.partitions.LINES", 1 << 16)
-    whole = prepared(tmp_path / "in", tmp_path / "whole")
+    whole = prepared(tmp_path / "in", tmp_path / "whole", **halves)
     assert rows(whole) == rows(built[0]), "the pieces change nothing"
 
 
@@ -208,12 +210,20 @@ def test_what_cannot_be_used_is_one_clear_line(tmp_path, files, settings, said):
 
 
 def test_settings_out_of_range_are_refused(tmp_path):
-    for settings, said in (({"test": 1.0}, "test must be a share"), ({"encoding": "foo"}, "encoding must be one")):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.txt").write_text("x\ty\n")
+    for settings, said in (
+        ({"test": 1.0}, "test must be a share"),
+        ({"encoding": "foo"}, "encoding must be one"),
+        ({"level": "subword", "vocab_size": 0}, "vocab_size must be at least 1, received 0"),
+        ({"vocab_size": 100}, "vocab_size is for level=subword, received 100"),
+        ({"level": "subword", "source_level": "char"}, "level=subword is that of both .* source_level=char too"),
+    ):
         with pytest.raises(UsageError, match=said):
-            prepared(tmp_path, tmp_path / "out", **settings)
-    (tmp_path / "README.md").write_text("x")
+            prepared(tmp_path / "in", tmp_path / "out", **settings)
+    (tmp_path / "in" / "a.txt").rename(tmp_path / "in" / "README.md")
     with pytest.raises(SourceError, match=r"no file that ends in .*\.\.\.: there is README.md"):
-        prepared(tmp_path, tmp_path / "out")
+        prepared(tmp_path / "in", tmp_path / "out")
 
 
 def test_the_command_line_takes_sides(tmp_path, capsys):
