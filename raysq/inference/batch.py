@@ -1,11 +1,11 @@
 """Predict for a file: in this process if it is small, else with a pool of actors on Ray Data."""
 
 import contextlib
-import dataclasses
 import io
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +21,7 @@ from raysq.errors import DataError, RaysqError, UsageError
 from raysq.inference import pool
 from raysq.inference.commands import require_finished
 from raysq.inference.predictor import Predictor, check_latest, for_predict
-from raysq.problems.base import RowContext
+from raysq.inference.ranges import Range, predict_range, predict_ranges, ranges
 from raysq.problems.capabilities import Windowed
 from raysq.storage.atomic import atomic_write
 from raysq.storage.paths import validate_output
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 SMALL = 64 << 20  # bytes of input up to which starting Ray takes longer than predicting
-_ROWS = 1 << 16  # rows that an actor gets at a time
 
 
 def predict_file(
@@ -109,7 +108,7 @@ def predict_file(
     preprocessor = problem.prediction_preprocessor()
     given = resolve_names(settings, setting_fields(CsvFormat)) if settings else {}
     if given:
-        preprocessor = dataclasses.replace(preprocessor, **given)
+        preprocessor = replace(preprocessor, **given)
     with for_predict():
         resolved = sources.resolve(
             source if is_frame(source) else str(source),
@@ -144,6 +143,11 @@ def predict_file(
             if "remark" in table.column_names:
                 remarks.update(remark for remark in table.column("remark").drop_null().to_pylist())
             write(table)
+        if not rows and isinstance(problem, Windowed):
+            raise DataError(
+                f"no row can be predicted: a prediction needs {problem.history()[0]:,} rows of history with a value in "
+                "each column"
+            )
     _say([f"{count:,} of {rows:,} rows: {remark}" for remark, count in remarks.most_common()], quiet)
     return {"run": str(run.directory), "output": None if path is None else str(path), "rows": rows}
 
@@ -161,7 +165,7 @@ def _here(
     inferred = not isinstance(predictor.problem, Windowed)
     table, report = read_table(preprocessor, resolved.files, inferred=inferred)
     _tell(run, preprocessor, report, quiet)
-    yield predictor.predict_table(table, RowContext(report, latest=latest))
+    yield from predict_ranges(predictor, table, report, latest)
 
 
 def _tell(run: Run, preprocessor: Any, report: Mapping[str, Any], quiet: bool) -> None:
@@ -214,13 +218,14 @@ def _pool(
         identity = {"task": run.config.task, "problem": run.config.problem, "name": "input"}
         dataset = build(preprocessor, resolved, folder / "input", identity, quiet=quiet)
         _tell(run, preprocessor, dataset.manifest.report, quiet)
-        parts = _parts(run, dataset, latest)
+        assert isinstance(run.problem, Windowed)  # other problems use `_stream`
+        parts = [asdict(part) for part in ranges(run.problem, dataset.manifest.report, dataset.rows, latest)]
         with ray_errors("predicting"), ordered() as context, _bar(len(parts), quiet) as advance:
             # One part per block, so that an actor holds one at a time.
             context.target_max_block_size = None
             results = ray.data.from_items(parts, override_num_blocks=len(parts)).map_batches(
                 _RangeActor,
-                fn_constructor_args=(run.resolved(), str(dataset.directory), DriverContext.current(), gpu),
+                fn_constructor_args=(run.resolved(), str(dataset.directory), DriverContext.current(), gpu, latest),
                 batch_size=None,
                 batch_format="pyarrow",
                 compute=ray.data.ActorPoolStrategy(size=min(actors, len(parts))),
@@ -233,67 +238,28 @@ def _pool(
                 yield table
 
 
-def _parts(run: Run, dataset: Dataset, latest: bool) -> list[dict[str, Any]]:
-    """Return ranges of rows within one series, each with the rows before and after it that its predictions use.
-
-    With `latest`, the only range of a series is the row after its last one.
-    """
-    problem = run.problem
-    assert isinstance(problem, Windowed)  # other problems use `_stream`
-    before, after = problem.history()
-    parts, begin = [], 0
-    for series in dataset.manifest.report.get("series") or [{"id": None, "rows": dataset.rows}]:
-        end = begin + series["rows"]
-        last = end + 1  # the row after the last one can be predicted too; a short series has no predictions
-        for low in range(max(begin + before, last - 1 if latest else 0), last, _ROWS):
-            high = min(low + _ROWS, last)
-            parts.append(
-                {
-                    "series": "" if series["id"] is None else str(series["id"]),
-                    "keys": series.get("keys") or [],
-                    "begin": begin,
-                    "from": low - before,
-                    "to": min(high + after, end),
-                    "low": low,
-                    "high": high,
-                }
-            )
-        begin = end
-    if not parts:
-        raise DataError(f"a prediction needs {before:,} rows of history, the input has {dataset.rows:,}")
-    return parts
-
-
 class _RangeActor:
     """Actor that holds the model and predicts for ranges of rows of a data set on disk."""
 
-    def __init__(self, run: Run, data: str, driver: DriverContext, gpu: bool):
+    def __init__(self, run: Run, data: str, driver: DriverContext, gpu: bool, latest: bool):
         self._predictor = pool.open_predictor(run, driver, gpu)
         self._dataset = Dataset.open(data)
+        self._latest = latest
 
     def __call__(self, batch: "pa.Table") -> "pa.Table":
         import pyarrow as pa
 
-        tables = []
-        for part in batch.to_pylist():
-            columns = {
-                name: self._dataset.column(name).slice(part["from"], part["to"]) for name in self._dataset.columns
-            }
-            report = {
-                **self._dataset.manifest.report,
-                "series": [{"id": part["series"], "keys": part["keys"], "rows": part["to"] - part["from"]}],
-            }
-            try:
-                context = RowContext(
-                    report,
-                    positions=(part["low"] - part["from"], part["high"] - part["from"]),
-                    offset=part["from"] - part["begin"],
-                )
-                table = self._predictor.predict_table(pa.table(columns), context)
-            except RaysqError as error:
-                return pool.failed(error)
-            tables.append(table)
+        report, parts = self._dataset.manifest.report, [Range(**part) for part in batch.to_pylist()]
+        try:
+            tables = [predict_range(self._predictor, part, report, self._read, self._latest) for part in parts]
+        except RaysqError as error:
+            return pool.failed(error)
         return pa.concat_tables(tables)
+
+    def _read(self, begin: int, end: int) -> "pa.Table":
+        import pyarrow as pa
+
+        return pa.table({name: self._dataset.column(name).slice(begin, end) for name in self._dataset.columns})
 
 
 @contextlib.contextmanager

@@ -100,6 +100,8 @@ class Problem(ABC, Generic[S, M]):
         default_model: the model to train if none is named. By default it is the first that is no baseline.
         exclusive_settings: groups of settings that replace one another.
         refused_settings: settings of other problems that mean nothing here, and why.
+        later_settings: settings that came later, with the value of no effect as JSON has it. With that value a run's id
+            is the one of before.
         prepare_options: options of `raysq prepare` for a person's own data.
         report_options: options of `raysq report`.
         settings: the settings.
@@ -116,6 +118,7 @@ class Problem(ABC, Generic[S, M]):
     default_model: ClassVar[str]
     exclusive_settings: ClassVar[tuple[tuple[str, ...], ...]] = ()
     refused_settings: ClassVar[Mapping[str, str]] = {}
+    later_settings: ClassVar[Mapping[str, Any]] = {}
     prepare_options: ClassVar[tuple[Option, ...]] = ()
     report_options: ClassVar[tuple[Option, ...]] = ()
 

@@ -34,6 +34,15 @@ class Windowed(Protocol):
 
 
 @runtime_checkable
+class PredictionSize(Protocol):
+    """A prediction may have many values: few rows are then predicted at a time."""
+
+    def prediction_size(self) -> int:
+        """Return the number of values that are predicted from a row."""
+        ...
+
+
+@runtime_checkable
 class SeriesContinuation(Protocol):
     """Predictions continue series of rows, which are shown beside them."""
 

@@ -126,7 +126,8 @@ class RunConfig:
     @property
     def id(self) -> str:
         """Id of the run: task, model, and a hash of data fingerprint, settings, seed, model source and callbacks."""
-        data = {name: value for name, value in self.settings["data"].items() if _LATER.get(name, ...) != value}
+        later = {**_LATER, **problems.get(self.problem).later_settings}
+        data = {name: value for name, value in self.settings["data"].items() if later.get(name, ...) != value}
         training = {name: value for name, value in self.settings["training"].items() if _LATER.get(name) != value}
         model = {name: value for name, value in self.settings["model"].items() if _LATER.get(name, ...) != value}
         sections = (data, model, training)

@@ -275,7 +275,7 @@ def _check_comparable(config: RunConfig, space: Space, goal: Goal) -> None:
         raise UsageError(
             f"{', '.join(searched)} {'changes' if len(searched) == 1 else 'change'} the loss itself, so that val_loss "
             "does not rank the trials: train with values of your choice (--set), and compare the runs by what they are "
-            "for, such as `raysq neighbors RUN --evaluate FILE`"
+            "for"
         )
 
 

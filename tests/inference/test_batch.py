@@ -56,7 +56,7 @@ def test_a_file_is_predicted_alike_here_and_by_a_pool(cluster, run, table, tmp_p
     # A file tells the cadence, so that what lies beyond its end has stamps too.
     beyond = np.array(expected["row"]) == 706
     assert expected["time"].to_numpy()[beyond] == table["time"][699].as_py() + 7 * np.timedelta64(10, "m")
-    monkeypatch.setattr("raysq.inference.batch._ROWS", 100)
+    monkeypatch.setattr("raysq.inference.ranges._ROWS", 100)
     # From the other form of the file: what they are read from is prepared alike.
     predict_file(run, tmp_path / "new.parquet", tmp_path / "pool.parquet", actors=2)
     found = pa.parquet.read_table(tmp_path / "pool.parquet")

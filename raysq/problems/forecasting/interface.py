@@ -42,13 +42,7 @@ def interface(problem: "Forecasting") -> Interface:
         "forecast", targets=tuple(settings.targets), quantiles=quantiles, unit=unit_name(problem.unit) or None
     )
     example = _example(problem, preprocessor)
-    return Interface(Input("rows", example, columns, rows=_rows(problem)), output)
-
-
-def _rows(problem: "Forecasting") -> int:
-    """Return the rows that a forecast needs: its history, and with columns of the future those that it reaches."""
-    settings = problem.settings
-    return settings.lookback + (max(settings.ahead) + 1 if settings.future else 0)
+    return Interface(Input("rows", example, columns, rows=settings.rows_needed), output)
 
 
 def _example(problem: "Forecasting", preprocessor: SeriesPreprocessor) -> list[dict[str, Any]]:
@@ -78,7 +72,7 @@ def _example(problem: "Forecasting", preprocessor: SeriesPreprocessor) -> list[d
 
 def _moments(problem: "Forecasting") -> list[datetime.datetime]:
     """Return the times of the rows, which follow the frequency of the training data, as its clocks show them."""
-    counts = np.arange(1, _rows(problem) + 1)
+    counts = np.arange(1, problem.settings.rows_needed + 1)
     frequency, zone = problem.frequency, problem.metadata.timezone
     if frequency is None or frequency.numbered:
         moments = _START + counts * _DAY

@@ -10,7 +10,8 @@ from raysq.problems.forecasting.settings import ForecastingSettings
 
 MOST_ROWS = 100_000  # evenly spaced pasts of targets that it is solved on
 MOST_STEPS = 1024  # latest steps of a window that it sees
-_BLOCK = 20_000  # pasts at a time
+_BLOCK = 20_000  # most pasts at a time
+_CELLS = 1 << 24  # most values of windows at a time
 
 
 @dataclass(frozen=True)
@@ -49,12 +50,13 @@ def solve(
     weights = np.ones(len(chosen)) if windows.weights is None else windows.weights[chosen].astype(np.float64)
     gram: np.ndarray | float = 0.0
     cross: np.ndarray | float = 0.0
-    count = max(1, _BLOCK // len(targets))
+    features = len(targets) + len(others)
+    count = max(1, min(_BLOCK // len(targets), _CELLS // (settings.steps * features)))
     for begin in range(0, len(chosen), count):
         block = slice(begin, begin + count)
         x, y = windows.gather(chosen[block], windows.mapped(), lambda array, rows: array.take(rows))[:2]
-        x = (x[:, ::-1] if settings.reversed else x).astype(np.float64)
-        past = x[:, -MOST_STEPS:, list(targets)].transpose(0, 2, 1)
+        x = x[:, ::-1] if settings.reversed else x
+        past = x[:, -MOST_STEPS:, list(targets)].transpose(0, 2, 1).astype(np.float64)
         latest = past[:, :, -1:]
         ahead = y.reshape(len(x), -1, len(targets)).transpose(0, 2, 1) - latest
         shape = (len(x), len(targets))

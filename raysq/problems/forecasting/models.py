@@ -48,7 +48,7 @@ def seasonal(inputs: InputSpec) -> keras.Model:
 
 def _persistence(inputs: InputSpec, positions: str, name: str) -> keras.Model:
     if not inputs.targets:
-        raise UsageError("it repeats the targets, which are not among the features")
+        raise UsageError("it repeats the targets, which are not all among the features")
     steps = tuple(inputs.extra[positions])
     layer = Persistence(inputs.targets, steps, inputs.outputs // (len(steps) * len(inputs.targets)))
     return keras.Sequential([keras.Input(inputs.shape), layer], name=name)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from raysq.problems.forecasting.problem import Forecasting
 
 _BATCH = 1024
-MOST_VALUES = 100_000_000  # forecasts of a file that is predicted in one piece
+MOST_VALUES = 100_000_000  # forecasts at once
 _JITTER = 0.02  # relative difference allowed between cadences inferred from timestamps
 
 
@@ -48,12 +48,13 @@ def predict(problem: "Forecasting", model: Any, rows: pa.Table, context: RowCont
     report = context.report or {}
     inputs, timestamps = _model_inputs(problem, rows)
     frequency = _rows_frequency(problem.frequency, Frequency.from_report(report))
-    tables, begin, longest = [], 0, 0
+    places, begin, longest = [], 0, 0
     count = 0 if context.latest or context.positions else rows.num_rows * problem.settings.outputs
     if count > MOST_VALUES:
         raise DataError(
-            f"forecasts from every row are {count:,} values, more than {MOST_VALUES:,} at once: --latest forecasts "
-            "only what follows the last row of each series, and --actors N forecasts from every row in parts"
+            f"forecasts from every row are {count:,} values, more than {MOST_VALUES:,} at once: --latest (in Python "
+            "latest=True) forecasts only what follows the last row of each series, and raysq predict --input FILE "
+            "(raysq.predict_file) forecasts from every row in parts"
         )
     for series in report.get("series") or [{"id": None, "rows": rows.num_rows}]:
         end = begin + series["rows"]
@@ -64,22 +65,27 @@ def predict(problem: "Forecasting", model: Any, rows: pa.Table, context: RowCont
         low = max(low, first + lookback, high - 1 if context.latest else 0)
         # A part of a series may have no forecast: its table is empty.
         if low < high or context.positions is not None:
-            positions = np.arange(low, max(low, high))
-            values = _predict_values(problem, model, inputs[begin:end], positions)
-            table = _forecast_table(problem, values, positions, timestamps[begin:end], frequency, context.offset)
-            tables.append(_with_keys(problem, series, table))
+            places.append((series, begin, end, np.arange(low, max(low, high))))
         begin = end
-    if not tables and problem.settings.future:
+    if not places and problem.settings.future:
         raise DataError(
             f"a forecast needs {lookback:,} rows of history, received {longest:,}, and after them the values of "
             f"{', '.join(problem.settings.future)} on the {max(problem.settings.ahead) + 1:,} rows that it reaches, "
             "with the other columns empty"
         )
-    if not tables:
+    if not places:
         raise DataError(
             f"a forecast needs {lookback:,} rows of history "
             f"(lookback {row_durations.format_rows(lookback, problem.frequency)}), received {longest:,}"
         )
+    # Windows of all series share batches, since each series may have a single one.
+    values = _predict_values(problem, model, inputs, np.concatenate([at + begin for _, begin, _, at in places]))
+    tables, first = [], 0
+    for series, begin, end, positions in places:
+        part = values[first : first + len(positions)]
+        table = _forecast_table(problem, part, positions, timestamps[begin:end], frequency, context.offset)
+        tables.append(_with_keys(problem, series, table))
+        first += len(positions)
     return pa.concat_tables(tables)
 
 

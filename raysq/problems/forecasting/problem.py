@@ -85,6 +85,7 @@ class Forecasting(Problem[ForecastingSettings, ForecastingMetadata]):
         "group": "each series is divided in time, and no window reaches from one into another: --id names the series",
         "class_weight": "a forecast has no classes: --weight names a column of weights",
     }
+    later_settings: ClassVar[Mapping[str, Any]] = {"future": [], "loss": "mae", "protocol": "inside"}
     prepare_options = options.PREPARE
     report_options = options.REPORT
 
@@ -149,6 +150,11 @@ class Forecasting(Problem[ForecastingSettings, ForecastingMetadata]):
             names[column] = name
         return names
 
+    @property
+    def loss_settings(self) -> tuple[str, ...]:
+        """Settings of the loss, and of the values whose errors it is the mean of."""
+        return ("loss", "quantiles", "targets", "horizon", "delay")
+
     def splits(self, dataset: Dataset) -> Mapping[str, BatchSource]:
         return open_splits(dataset, self.settings)
 
@@ -161,7 +167,9 @@ class Forecasting(Problem[ForecastingSettings, ForecastingMetadata]):
         """
         settings = self.settings
         names = (*self.metadata.columns, *feature_names(settings.calendar), *settings.future_names)
-        targets = tuple(names.index(name) for name in settings.targets if name in names)
+        # A model that forecasts targets from their own past needs all of them: of some alone, it has none.
+        seen = set(settings.targets) <= set(names)
+        targets = tuple(names.index(name) for name in settings.targets) if seen else ()
         others = tuple(number for number in range(len(names)) if number not in targets)
         return InputSpec(
             shape=(settings.steps, len(names)),
@@ -307,13 +315,18 @@ class Forecasting(Problem[ForecastingSettings, ForecastingMetadata]):
         """Return how many rows before and after its position a window needs for its forecast and its timestamp."""
         return self.settings.lookback, max(self.settings.ahead)
 
+    def prediction_size(self) -> int:
+        """Return the number of values of a forecast."""
+        return self.settings.outputs
+
     def describe_rows(self, report: Mapping[str, Any]) -> list[str]:
         """Return messages about series that are too short to forecast, and series that training did not have."""
-        lines, lookback = [], self.settings.lookback
+        lines, needed = [], self.settings.rows_needed
         series = report.get("series") or []
-        short = [str(entry["id"]) for entry in series if entry["rows"] < lookback]
+        short = [str(entry["id"]) for entry in series if entry["rows"] < needed]
         if short:
-            lines.append(f"no prediction for {', '.join(short[:10])}: fewer than {lookback:,} rows of history")
+            known = f" and of {', '.join(self.settings.future)}" if self.settings.future else ""
+            lines.append(f"no prediction for {', '.join(short[:10])}: fewer than {needed:,} rows of history{known}")
         trained = self.metadata.series
         unseen = [str(entry["id"]) for entry in series if trained is not None and entry["id"] not in trained]
         if unseen:

@@ -73,7 +73,7 @@ def report(
             )
         )
 
-    count = min(SAMPLED, len(windows), max(1, _VALUES // (len(horizons) * len(targets))))
+    count = min(SAMPLED, len(windows), max(1, _VALUES // problem.settings.outputs))
     sample = np.linspace(0, len(windows) - 1, count).astype(np.int64)
     forecasts = forecast_windows(problem, dataset, windows, predict, sample)
     share = "all" if count == len(windows) else f"{count:,} evenly spaced of the"

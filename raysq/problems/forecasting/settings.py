@@ -159,6 +159,11 @@ class ForecastingSettings:
         return max(self.horizons)
 
     @property
+    def rows_needed(self) -> int:
+        """Rows that a forecast needs: its history, and with columns of the future those that it reaches."""
+        return self.lookback + (max(self.ahead) + 1 if self.future else 0)
+
+    @property
     def future_names(self) -> tuple[str, ...]:
         """Names of the inputs that are columns of the future."""
         return tuple(f"{name} ahead" for name in self.future)

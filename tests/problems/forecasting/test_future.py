@@ -1,14 +1,18 @@
 """Columns whose values are known as far ahead as the forecasts reach."""
 
 import datetime
+from functools import partial
+from types import SimpleNamespace
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from training.series import bind, write_series
 
 from raysq import backend
 from raysq.data.pipeline import read_table
 from raysq.errors import DataError, UsageError
+from raysq.inference.ranges import predict_range, ranges
 from raysq.problems.base import RowContext
 from raysq.problems.forecasting.batches import open_splits
 from raysq.problems.forecasting.problem import Forecasting
@@ -89,6 +93,14 @@ def test_forecasts_follow_what_is_known_ahead(problem, tmp_path):
     assert problem.predict(model, rows, part)["sales"].to_pylist() == out["sales"].to_pylist()[:1]
     assert any("knows price" in line for line in problem.describe())
 
+    predictor = SimpleNamespace(problem=problem, model=model, predict_table=partial(problem.predict, model))
+    for latest, expected in ((True, out), (False, every)):
+        tables = [
+            predict_range(predictor, part, report, lambda low, high: table.slice(low, high - low), latest)
+            for part in ranges(problem, report, table.num_rows, latest)
+        ]
+        assert pa.concat_tables(tables).equals(expected), "a pool of actors predicts the same"
+
 
 def test_a_file_without_the_rows_ahead_is_forecast_as_far_as_they_are_known(problem, tmp_path):
     problem, model = problem
@@ -99,6 +111,8 @@ def test_a_file_without_the_rows_ahead_is_forecast_as_far_as_they_are_known(prob
     short = RowContext({**report, "series": [{"id": "a", "keys": ["a"], "rows": 6}]})
     with pytest.raises(DataError, match="after them the values of price on the 3 rows that it reaches"):
         problem.predict(model, table.slice(0, 6), short)
+    lines = problem.describe_rows({"series": [{"id": "a", "rows": 7}, {"id": "b", "rows": 8}]})
+    assert lines == ["no prediction for a: fewer than 8 rows of history and of price"]
     assert problem.interface().input.rows == 5 + AHEAD
 
 

@@ -1,6 +1,7 @@
 """Horizons that are a range of rows: windows, the protocol of public tables, metrics, predictions and reports."""
 
 import datetime
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -11,6 +12,7 @@ from raysq import tasks
 from raysq.data.pipeline import read_table
 from raysq.errors import DataError, UsageError
 from raysq.inference.predictor import check_latest, load
+from raysq.inference.ranges import predict_ranges
 from raysq.problems.base import RowContext
 from raysq.problems.forecasting import horizons, splits
 from raysq.problems.forecasting.batches import open_splits
@@ -19,6 +21,7 @@ from raysq.problems.forecasting.resolve_settings import resolve_settings
 from raysq.problems.forecasting.settings import ForecastingSettings
 from raysq.tasks.prepare import prepare
 from raysq.training.evaluation import evaluate
+from raysq.training.run_config import resolve_config
 from raysq.training.train import train
 
 BOTH = ("p (mbar)", "T (degC)")
@@ -133,7 +136,7 @@ def test_quantiles_have_the_pinball_loss(data):
     assert set(bind(data, settings(horizon=(3,))).objective().metrics) == {"mae"}
 
 
-def test_a_range_trains_is_measured_over_all_steps_and_predicted(data):
+def test_a_range_trains_is_measured_over_all_steps_and_predicted(data, monkeypatch):
     values = {
         "lookback": 24,
         "anchor": "newest",
@@ -150,6 +153,7 @@ def test_a_range_trains_is_measured_over_all_steps_and_predicted(data):
     }
     run = train("jena", data=data.directory, model="dense", settings=values)
     assert run.config.settings["data"]["horizon"] == ["1:6"]
+    assert {"loss", "horizon", "quantiles"} <= set(run.problem.loss_settings), "a search does not rank by val_loss"
     windows = open_splits(data, run.problem.settings)["test"]
     found = evaluate(run, ("test",))
     assert list(found) == ["dense", "baseline", "seasonal", "ridge"]
@@ -164,6 +168,12 @@ def test_a_range_trains_is_measured_over_all_steps_and_predicted(data):
     assert "test_mse_original" not in found["dense"], "two targets have no unit in common"
 
     rows = {name: data.column(name).slice(1000, 1030) for name in data.columns}
+    table, context = predictor.rows(rows)
+    monkeypatch.setattr("raysq.inference.ranges._FEWEST", 2)
+    monkeypatch.setattr("raysq.inference.ranges._VALUES", 12 * 3)
+    parts = list(predict_ranges(predictor, table, context.report, latest=False))
+    assert [part.num_rows for part in parts] == [18, 18, 6], "forecasts of three rows at a time"
+    assert pa.concat_tables(parts).equals(predictor.predict(rows))
     out = predictor.predict(rows, latest=True)
     assert out["row"].to_pylist() == list(range(30, 36))
     out = predictor.predict(rows)
@@ -273,3 +283,11 @@ def test_latest_is_for_series(data):
     with pytest.raises(UsageError, match="run reviews predicts each row by itself: latest is for runs that forecast"):
         check_latest(Texts(), True)
     check_latest(Texts(), False)
+
+
+def test_settings_that_came_later_leave_the_ids_of_runs_as_they_were(data):
+    config = resolve_config("jena", "dense", data, 0, {"lookback": 24})
+    later = ("future", "loss", "protocol")
+    without = {name: value for name, value in config.settings["data"].items() if name not in later}
+    assert replace(config, settings={**config.settings, "data": without}).id == config.id
+    assert resolve_config("jena", "dense", data, 0, {"lookback": 24, "loss": "mse"}).id != config.id

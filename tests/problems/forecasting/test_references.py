@@ -5,6 +5,7 @@ import pytest
 from training.series import bind, write_series
 
 from raysq import backend
+from raysq.errors import UsageError
 from raysq.problems.forecasting.batches import open_splits
 from raysq.problems.forecasting.linear_reference import solve
 from raysq.problems.forecasting.scale_free import scale_free_errors, seasonal_scales
@@ -30,6 +31,23 @@ def arrays(dataset, chosen, split):
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
     return write_series(tmp_path_factory.mktemp("data") / "waves")
+
+
+def test_few_windows_at_a_time_solve_the_same(data, monkeypatch):
+    whole = solve(data, settings(), (0, 1), (2,), 3.0)
+    monkeypatch.setattr("raysq.problems.forecasting.linear_reference._CELLS", 12 * 3 * 50)
+    np.testing.assert_allclose(solve(data, settings(), (0, 1), (2,), 3.0).past, whole.past, atol=1e-9)
+
+
+def test_models_of_a_targets_own_past_need_all_targets(data):
+    backend.load()
+    from raysq.problems.forecasting.long_horizon.ridge import ridge
+    from raysq.problems.forecasting.models import baseline
+
+    inputs = bind(data, settings(features=("p (mbar)", "rh (%)"))).input_spec(data)
+    for build in (ridge, baseline):
+        with pytest.raises(UsageError, match="targets.* not all among the features"):
+            build(inputs)
 
 
 @pytest.mark.parametrize("reverse", [False, True])
@@ -70,7 +88,7 @@ def test_the_model_is_the_solution(data):
     assert np.abs(out[..., 0] - truth).mean() < 0.7 * np.abs(x[:, -1:, :2] - truth).mean(), "waves are linear"
     assert problem.baselines()["ridge"] == {}
     without = bind(data, settings(features=("rh (%)",)))
-    assert without.baselines()["ridge"] == {"features": BOTH}
+    assert without.baselines()["ridge"] == {"features": BOTH, "future": ()}
 
 
 class Repeats:

@@ -37,7 +37,7 @@ def require_targets(inputs: InputSpec, *, alone: bool = True) -> None:
         alone: whether the model sees nothing but the targets, so that it refuses columns of the future.
     """
     if not inputs.targets:
-        raise UsageError("it forecasts targets from their own past, and they are not among the features")
+        raise UsageError("it forecasts targets from their own past, and they are not all among the features")
     if alone and inputs.extra["future"]:
         raise UsageError(
             f"it forecasts targets from their own past, and would not see {', '.join(inputs.extra['future'])}: "
