@@ -129,11 +129,17 @@ class SizeRule:
     Attributes:
         names: settings that the rule chooses for every model.
         choose: `choose(dataset, model, settings) -> SizeDefaults`. `settings` are those that are known by name: the
-            user's, else the model's, the data set's or the task's, of `names` the user's alone.
+            user's, else the model's, the data set's or the task's; of settings that the rule chooses, the user's alone.
+        of_models: further settings that the rule chooses for single models, by model. Defaults to none.
     """
 
     names: tuple[str, ...]
     choose: "Callable[[Dataset, str, Mapping[str, Any]], SizeDefaults]"
+    of_models: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def names_of(self, model: str) -> tuple[str, ...]:
+        """Return the settings that the rule chooses for a model."""
+        return (*self.names, *self.of_models.get(model, ()))
 
 
 @dataclass(frozen=True)

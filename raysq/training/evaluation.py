@@ -117,11 +117,14 @@ def evaluate_in_detail(
 
 def _details(problem: EvaluationDetails, trainer: "Trainer", splits: tuple[str, ...]) -> dict[str, dict[str, Any]]:
     """Return the details of each split. Thresholds are those of the validation split."""
-    predictions = {split: trainer.predict(split) for split in splits}
     if not isinstance(problem, Thresholded):
-        return {split: problem.evaluation_details(*predictions[split]) for split in splits}
-    chosen = problem.thresholds(*(predictions["val"] if "val" in predictions else trainer.predict("val")))
-    return {split: problem.evaluation_details(*predictions[split], chosen) for split in splits}
+        return {split: problem.evaluation_details(*trainer.predict(split)) for split in splits}
+    validation = trainer.predict("val")
+    chosen = problem.thresholds(*validation)
+    return {
+        split: problem.evaluation_details(*(validation if split == "val" else trainer.predict(split)), chosen)
+        for split in splits
+    }
 
 
 def _evaluate_model(

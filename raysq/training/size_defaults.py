@@ -39,7 +39,8 @@ def size_defaults(
     """
     if task.size_rule is None:
         return _NONE
-    others = {name: value for layer in defaults for name, value in layer.items() if name not in task.size_rule.names}
+    chosen = task.size_rule.names_of(model)
+    others = {name: value for layer in defaults for name, value in layer.items() if name not in chosen}
     settings = {**others, **given}
     known = {name.rpartition(".")[2]: value for name, value in settings.items() if not name.startswith("model.")}
     fields = setting_fields(TrainSettings)

@@ -96,9 +96,10 @@ class Template:
             by_size = SizeDefaults({}, "")
             for section in ("model", "training"):
                 values[section] = _defaults(sections[section]) | values[section]
-            for name in () if task.size_rule is None else task.size_rule.names:
-                if not {name, f"training.{name}"} & set(overrides):
-                    del values["training"][name]
+            for name in () if task.size_rule is None else task.size_rule.names_of(model):
+                for section in values:
+                    if not {name, f"{section}.{name}"} & set(overrides):
+                        values[section].pop(name, None)
         shown = None if dataset is None else dataset.manifest.name
         return cls(task_name, model, shown, seed, sections, json.loads(json.dumps(values)), texts, by_size)
 

@@ -256,6 +256,7 @@ class EncodedDocuments:
 
 
 def _set_matrix(sets: list[list[int]], labels: int) -> np.ndarray:
+    """Return sets of labels as a matrix, uint8 of shape `(sets, labels)`, 1 for each label of a set."""
     matrix = np.zeros((len(sets), labels), np.uint8)
     for number, members in enumerate(sets):
         matrix[number, members] = 1

@@ -69,4 +69,6 @@ def _in_part(dataset: Dataset, part: int) -> np.ndarray:
     return np.asarray(dataset.column("part").slice(0, dataset.rows) == part)
 
 
-SIZE_RULE = SizeRule(("batch_size", "epochs", "patience", "optimizer", "learning_rate"), choose)
+SIZE_RULE = SizeRule(
+    ("batch_size", "epochs", "patience", "optimizer", "learning_rate"), choose, {"fasttext": ("ngrams", "word_dropout")}
+)

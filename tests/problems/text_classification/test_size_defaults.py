@@ -96,3 +96,7 @@ def test_a_file_of_settings_says_why(dataset, monkeypatch, tmp_path):
     template = Template.of("classify", model="lstm", settings={"patience": 7})
     assert template.values["training"]["patience"] == 7 and "epochs" not in template.values["training"]
     assert "    # epochs: 20" in template.to_yaml()
+    # What depends on the data is left to them, so that a file made before them changes nothing.
+    template = Template.of("classify", model="fasttext", settings={"ngrams": 3})
+    assert template.values["data"]["ngrams"] == 3 and "word_dropout" not in template.values["model"]
+    assert "ngrams" not in Template.of("classify", model="fasttext").values["data"]
