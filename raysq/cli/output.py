@@ -31,9 +31,14 @@ def write_result(options: argparse.Namespace, result: dict[str, Any] | list[Any]
 
 def headings(names: list[str], config: Any) -> list[str]:
     """Return the column headings of metrics. The suffix `_original` becomes the target's own unit."""
+    from raysq.report.metrics import metric_unit
+
     unit = config.metadata.get("unit") or "own unit"
     shown = (name.removeprefix("test_") for name in names)
-    return [f"{name.removesuffix('_original')} ({unit})" if name.endswith("_original") else name for name in shown]
+    return [
+        f"{name.removesuffix('_original')} ({metric_unit(name, unit)})" if name.endswith("_original") else name
+        for name in shown
+    ]
 
 
 def metrics_table(console: Any, metrics_by_model: dict[str, dict[str, float]], config: Any) -> None:

@@ -76,12 +76,12 @@ def metrics_of(metrics: Mapping[str, float], unit: str | None) -> list[Metric]:
     first = [f"{main}_original", main]
     names.sort(key=lambda name: (name == "loss", first.index(name) if name in first else len(first)))
     return [
-        Metric(name, _unit(name, unit_name(unit)) if name.endswith("_original") else "", f"{name}_original" in names)
+        Metric(name, metric_unit(name, unit_name(unit)) if name.endswith("_original") else "", f"{name}_original" in names)
         for name in names
     ]
 
 
-def _unit(name: str, unit: str) -> str:
+def metric_unit(name: str, unit: str) -> str:
     """Return the unit of a denormalized metric: the square of the target's unit for squared errors."""
     return f"{unit}\u00b2" if unit and name.startswith("mse") else unit
 

@@ -59,7 +59,7 @@ def predict(problem: "Forecasting", model: Any, rows: pa.Table, context: RowCont
     for series in report.get("series") or [{"id": None, "rows": rows.num_rows}]:
         end = begin + series["rows"]
         first = _first_complete_row(inputs[begin:end])
-        longest = max(longest, series["rows"] - first)
+        longest = max(longest, _history_end(inputs[begin:end]) - first)
         low, high = context.positions or (lookback, series["rows"] + 1)
         high = min(high, _last_position(problem, inputs[begin:end]) + 1)
         low = max(low, first + lookback, high - 1 if context.latest else 0)
@@ -176,13 +176,17 @@ def _first_complete_row(inputs: np.ndarray) -> int:
     return int(np.argmax(complete)) if complete.any() else len(inputs)
 
 
+def _history_end(inputs: np.ndarray) -> int:
+    """Return the row after the last one on which all columns have a value: after it only the future is known."""
+    complete = np.flatnonzero(~np.isnan(inputs).any(1))
+    return int(complete[-1]) + 1 if len(complete) else len(inputs)
+
+
 def _last_position(problem: "Forecasting", inputs: np.ndarray) -> int:
     """Return the last position to forecast at: after the history, and with the values of the future that it needs."""
     if not problem.settings.future:
         return len(inputs)
-    complete = np.flatnonzero(~np.isnan(inputs).any(1))
-    history = int(complete[-1]) + 1 if len(complete) else 0
-    return min(history, len(inputs) - 1 - max(problem.settings.ahead))
+    return min(_history_end(inputs), len(inputs) - 1 - max(problem.settings.ahead))
 
 
 def _predict_values(problem: "Forecasting", model: Any, inputs: np.ndarray, positions: np.ndarray) -> np.ndarray:

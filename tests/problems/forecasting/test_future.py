@@ -80,6 +80,8 @@ def test_forecasts_follow_what_is_known_ahead(problem, tmp_path):
     problem, model = problem
     prices = np.reshape(sales(tmp_path / "new.csv", begin=400), (2, -1))
     table, report = read_table(problem.prediction_preprocessor(), [tmp_path / "new.csv"])
+    told = problem.prediction_preprocessor().describe(report)
+    assert not any("begins" in line for line in told), "empty cells at the end are not those before the first value"
     out = problem.predict(model, table, RowContext(report, latest=True))
     assert out["row"].to_pylist() == [ROWS + AHEAD - 1] * 2 and out["shop"].to_pylist() == ["a", "b"]
     np.testing.assert_allclose(out["sales"].to_numpy(), prices[:, -1], atol=0.1)
@@ -111,6 +113,11 @@ def test_a_file_without_the_rows_ahead_is_forecast_as_far_as_they_are_known(prob
     short = RowContext({**report, "series": [{"id": "a", "keys": ["a"], "rows": 6}]})
     with pytest.raises(DataError, match="after them the values of price on the 3 rows that it reaches"):
         problem.predict(model, table.slice(0, 6), short)
+    sales(tmp_path / "short.csv", shops=("a",))
+    table, report = read_table(problem.prediction_preprocessor(), [tmp_path / "short.csv"])
+    table = table.slice(ROWS - 4)
+    with pytest.raises(DataError, match="needs 5 rows of history, received 4, and after them"):
+        problem.predict(model, table, RowContext({**report, "series": [{"id": "a", "rows": table.num_rows}]}))
     lines = problem.describe_rows({"series": [{"id": "a", "rows": 7}, {"id": "b", "rows": 8}]})
     assert lines == ["no prediction for a: fewer than 8 rows of history and of price"]
     assert problem.interface().input.rows == 5 + AHEAD

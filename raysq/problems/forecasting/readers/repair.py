@@ -152,7 +152,7 @@ def _unobserved_ranges(
         for key, part in (("begin", begins), ("end", ends), ("ahead", cells[begins] == _AHEAD)):
             ranges[key] += part.tolist()
         repairs.setdefault("unobserved", {})[name] = int((ends - begins).sum())
-        leading = int(np.isnan(values[name]).sum())
+        leading = int(np.argmin(np.isnan(values[name])))  # not those of an open end
         if leading:
             repairs.setdefault("leading", {})[name] = leading
     types = {"column": pa.string(), "begin": pa.int64(), "end": pa.int64(), "ahead": pa.bool_()}
