@@ -75,8 +75,9 @@ def metrics_of(metrics: Mapping[str, float], unit: str | None) -> list[Metric]:
     main = next((name for name in names if name != "loss" and not name.endswith("_original")), "")
     first = [f"{main}_original", main]
     names.sort(key=lambda name: (name == "loss", first.index(name) if name in first else len(first)))
+    unit = unit_name(unit)
     return [
-        Metric(name, metric_unit(name, unit_name(unit)) if name.endswith("_original") else "", f"{name}_original" in names)
+        Metric(name, metric_unit(name, unit) if name.endswith("_original") else "", f"{name}_original" in names)
         for name in names
     ]
 
