@@ -106,6 +106,7 @@ class DocumentPreprocessor(Documents, Tokens):
     group: str | None = None
 
     labeled: ClassVar[bool] = False
+    subword_level: ClassVar[bool] = False  # whether words may be split
     one_pass: ClassVar[bool] = False
     later: ClassVar[tuple[str, ...]] = ("split_column", "weight", "group")
 
@@ -165,8 +166,15 @@ class DocumentPreprocessor(Documents, Tokens):
         super().__post_init__()
         if not 0 <= self.test < 1:
             raise UsageError(f"setting test must be a share from 0 to below 1, received {self.test}")
+        if self.level == "subword" and not self.subword_level:
+            raise UsageError("setting level must be word or char here, received subword: translation and text have it")
         if self.excerpt < 0:
             raise UsageError(f"setting excerpt must be a number of characters, 0 for none, received {self.excerpt}")
+
+    @property
+    def subword_count(self) -> int | None:
+        """Maximum number of subwords; None where words are not split."""
+        return None
 
     @property
     def tokens(self) -> Tokens:

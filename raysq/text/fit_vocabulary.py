@@ -23,6 +23,7 @@ from raysq.data.parts import divided_group, groups_in_parts, heaviest, text_chec
 from raysq.data.preprocessor import Chunk, Transform
 from raysq.data.readers.limits import Limits
 from raysq.errors import DataError
+from raysq.text.fit_subwords import fit_subwords, subword_numbers
 from raysq.text.readers import words_of
 from raysq.text.scratch import VocabularyFit, number_words, words_table
 from raysq.text.tokenizer import Tokens, offsets_of, tokenize
@@ -43,6 +44,7 @@ _NUMBER = re.compile(r"[-+]?[0-9]+(\.[0-9]+)?")
 class Corpus(Protocol):
     """Preprocessor of documents, as required to fit a vocabulary. See `raysq.text.documents.DocumentPreprocessor`.
 
+    `subword_count` is the number of subwords that words are split into, None for words as they are.
     `vocabulary_from` "train" leaves the test and validation splits out of the counts. `vectors` is a file of word
     vectors to align with the vocabulary.
     """
@@ -63,6 +65,8 @@ class Corpus(Protocol):
     def vectors(self) -> str | None: ...
     @property
     def group(self) -> str | None: ...
+    @property
+    def subword_count(self) -> int | None: ...
 
     def validate_stats(self, stats: list[Stats]) -> None:
         """Raise DataError if the documents cannot be used."""
@@ -170,16 +174,25 @@ def fit_vocabulary(settings: Corpus, stats: Iterable[PartitionStats], scratch: P
                 counter.update(dict(zip(chunk.stats["labels"], counts, strict=True)))
     settings.validate_stats(chunk_stats)
     ranked = any(chunk.stats["ranks"] for chunk in chunks)
-    table = vocabulary.finish(scratch, words_of(list(paths)) if ranked else None, ranked=ranked)
+    split = settings.subword_count is not None
+    if split and ranked:
+        raise DataError("the documents are ranks of words, which cannot be split: leave --level subword out")
+    named = words_of(list(paths)) if ranked else None
+    table = vocabulary.finish(scratch, named, ranked=ranked, uncounted=split)
+    extras, of_subwords = {"vocabulary": table}, None
+    if settings.subword_count is not None:
+        fit = fit_subwords(table, settings.subword_count, chunks, scratch)
+        table = fit.pieces
+        extras, of_subwords = {"vocabulary": table, "subwords": fit.tokenizer}, fit.summary
     names = sort_classes({name for counter in classes for name in counter})
     number = {name: index for index, name in enumerate(names)}
-    extras = {"vocabulary": table}
     summary: Stats = {
         "classes": names,
         "counts": {side: [counter[name] for name in names] for side, counter in zip(SPLIT_NAMES, classes, strict=True)},
         "parts": parts.tolist(),
         "words": table.num_rows,
         "level": settings.tokens.level,
+        "subwords": of_subwords,
         "vectors": None,
     }
     summary |= _copies(chunks, number if settings.labeled else None)
@@ -187,7 +200,7 @@ def fit_vocabulary(settings: Corpus, stats: Iterable[PartitionStats], scratch: P
         check_groups(settings.group, chunks)
     if settings.vectors is not None:
         extras["vectors"], summary["vectors"] = _vectors(Path(settings.vectors), table, settings.format)
-    return Transform(WordNumbers(scratch, number if settings.labeled else None), extras=extras, summary=summary)
+    return Transform(WordNumbers(scratch, number if settings.labeled else None, split), extras=extras, summary=summary)
 
 
 @dataclass(frozen=True)
@@ -196,13 +209,15 @@ class WordNumbers:
 
     scratch: Path
     classes: Mapping[str, int] | None
+    split: bool = False  # whether words are split into subwords
 
     def __call__(self, slices: list[Slice]) -> pa.Table:
         tables = [self._labeled(part) for part in slices]
         lists = [contiguous_array(table.column("tokens")) for table in tables]
         table = pa.concat_tables(table.drop_columns("tokens") for table in tables)
         table = table.drop_columns([name for name in WAITING if name in table.column_names])
-        return table.add_column(0, "tokens", number_words(self.scratch, slices, lists))
+        numbers = number_words(self.scratch, slices, lists)
+        return table.add_column(0, "tokens", subword_numbers(self.scratch, numbers) if self.split else numbers)
 
     def _labeled(self, part: Slice) -> pa.Table:
         table = part.read()

@@ -16,5 +16,7 @@ SPLIT_COLUMN = Option("--split-column", "COLUMN", "Column that says train, val o
 WEIGHT = Option("--weight", "COLUMN", "Column of the weight of each row in the loss.")
 ROWS = (GROUP, SPLIT_COLUMN, WEIGHT)
 LEVEL = Option("--level", "LEVEL", "Token: word or char. Defaults to word.")
+SUBWORD_LEVEL = Option("--level", "LEVEL", "Token: word, char or subword. Defaults to word.")
+VOCAB_SIZE = Option("--vocab-size", "N", "Number of subwords (of each language) at --level subword. Defaults to 8000.")
 VECTORS = Option("--vectors", "FILE", "Word vectors in the text format of GloVe or word2vec, also as .gz or .zip.")
 UNIT = Option("--unit", "UNIT", "Unit of running text: sentence, line, paragraph or document. Defaults to sentence.")

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from raysq.errors import DataError, MissingPackageError
+from raysq.errors import DataError, MissingPackageError, UsageError
 
 VOCAB_SIZE = 8000  # default
 _MARK = "\u2581"  # before the first subword of each word; a word with the mark inside is unknown
@@ -101,11 +101,29 @@ class Subwords:
         return codes, offsets, pa.concat_arrays([self.pieces, pa.array([_UNKNOWN], pa.large_string())])
 
 
+def check_vocab_size(size: int | None, *levels: str) -> None:
+    """Raise UsageError for a vocabulary size that is out of range, or of texts that are not split into subwords."""
+    if size is None:
+        return
+    if size < 1:
+        raise UsageError(f"setting vocab_size must be at least 1, received {size}")
+    if "subword" not in levels:
+        raise UsageError(
+            f"setting vocab_size is for level=subword, received {size}: give the level too, or leave it out (settings "
+            "of training limit words)"
+        )
+
+
+def begins_word(piece: str) -> bool:
+    """Return whether a subword is the first of its word."""
+    return piece.startswith(_MARK)
+
+
 def join(pieces: Sequence[str]) -> list[str]:
     """Join subwords to words."""
     words: list[str] = []
     for piece in pieces:
-        if piece.startswith(_MARK) or not words:
+        if begins_word(piece) or not words:
             words.append(piece.removeprefix(_MARK))
         else:
             words[-1] += piece

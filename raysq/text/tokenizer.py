@@ -19,6 +19,7 @@ _SHORT = 1 << 30  # maximum bytes of text for 32-bit offsets, also after lower-c
 _BEYOND = np.uint64(0x8080808080808080)
 _LOOKED_UP = ((0x80, 0x600), (0x2000, 0x2400), (0x3000, 0x3400))  # Latin to Hebrew, punctuation, kana
 _WITHOUT_CASE = ((0x3400, 0xA000), (0xAC00, 0xD7A4))  # ideographs, Hangul syllables
+Level = Literal["word", "char", "subword"]
 FILTERS = '!"#$%&()*+,-./:;<=>?@[\\]^_`{|}~\t\n'
 
 
@@ -27,12 +28,13 @@ class Tokens:
     """Settings of tokenization, which are settings of a preprocessor.
 
     Attributes:
-        level: "char" makes every character a word, and `filters` do not apply.
+        level: "char" makes every character a word, and `filters` do not apply. With "subword" texts are split into
+            words, which `raysq.text.subwords` splits further.
         split: the ASCII character that separates words.
         normalize: "NFC" composes characters first, so that decomposed accents make no different word.
     """
 
-    level: Literal["word", "char"] = "word"
+    level: Level = "word"
     lower: bool = True
     filters: str = FILTERS
     split: str = " "
@@ -46,6 +48,11 @@ class Tokens:
     def __post_init__(self) -> None:
         if len(self.split) != 1 or not self.split.isascii():
             raise UsageError(f"setting split must be one ASCII character, received {self.split!r}")
+
+
+def noun_of(level: str) -> str:
+    """Return the noun of the tokens of a level, plural."""
+    return {"char": "characters", "subword": "subwords"}.get(level, "words")
 
 
 def tokenize(texts: Any, tokens: Tokens) -> tuple[np.ndarray, np.ndarray, pa.Array]:
@@ -69,7 +76,7 @@ def tokenize(texts: Any, tokens: Tokens) -> tuple[np.ndarray, np.ndarray, pa.Arr
     """
     chunks = [_filled(chunk) for chunk in (texts.chunks if isinstance(texts, pa.ChunkedArray) else [texts])]
     wide = (
-        "".join(character for character in tokens.filters if not character.isascii()) if tokens.level == "word" else ""
+        "".join(character for character in tokens.filters if not character.isascii()) if tokens.level != "char" else ""
     )
     compose = tokens.normalize == "NFC"
     if tokens.level == "char":

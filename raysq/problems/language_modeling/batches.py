@@ -16,6 +16,7 @@ from raysq.problems.language_modeling.settings import END, FIRST, START, UNKNOWN
 from raysq.problems.language_modeling.vocabulary import LanguageVocabulary
 from raysq.problems.row_batches import column_weights
 from raysq.problems.splits import SplitRows, split_rows
+from raysq.text.subwords import Subwords
 
 
 class Sentences:
@@ -87,7 +88,10 @@ class Sentences:
                 f"no word occurs {self.settings.min_count} times or more in the sentences to train on of data set "
                 f"{self.dataset.manifest.name}: lower min_count (now {self.settings.min_count}), or give more text"
             )
-        return LanguageVocabulary(words.take(self._ranked))
+        subwords = None
+        if "subwords" in self.dataset.extras:
+            subwords = Subwords(self.dataset.extra("subwords").column("tokenizer")[0].as_py())
+        return LanguageVocabulary(words.take(self._ranked), subwords)
 
     @cached_property
     def lookup(self) -> np.ndarray:

@@ -14,6 +14,7 @@ from raysq.problems.language_modeling.preprocessor import LanguageModelingPrepro
 from raysq.problems.language_modeling.sampling import Sampling, sample_ids
 from raysq.problems.language_modeling.settings import END, FIRST, LanguageModelingSettings
 from raysq.problems.language_modeling.vocabulary import LanguageVocabulary
+from raysq.text.subwords import begins_word, join
 
 MOST = 10_000  # most words of a sample
 _ROOM = 64  # fewest steps of a compiled function; longer ones double the number
@@ -65,8 +66,8 @@ class Generator:
         Args:
             prompt: beginning of the text, read like the run's data; the model sees its last sentence. Empty starts a
                 new sentence.
-            words: number of words to add to each sample, 1 to 10,000; characters for models of characters. After the
-                end of a sentence a new sentence begins.
+            words: number of words to add to each sample, 1 to 10,000; characters or subwords for models of those. After
+                the end of a sentence a new sentence begins.
             temperature: as for `Sampling`.
             top_k: as for `Sampling`.
             top_p: as for `Sampling`.
@@ -104,15 +105,20 @@ class Generator:
         kept = [_keep(row, words, stop) for row in ids[:, : int(used)].tolist()]
         added = sum(number >= FIRST for row in kept for number in row)
         texts = [join_text(row, self._vocabulary.terms, self._preprocessor) for row in kept]
-        space = " " if prompt and self._preprocessor.level == "word" else ""
+        spaces = [self._space(prompt, row) for row in kept]
         return {
             "prompt": prompt,
             "samples": texts,
-            "texts": [f"{prompt}{space}{text}" for text in texts],
+            "texts": [f"{prompt}{space}{text}" for space, text in zip(spaces, texts, strict=True)],
             "unknown": encoded.unknown,
             "seconds": round(seconds, 4),
             "words_per_second": round(added / max(seconds, 1e-9), 1),
         }
+
+    def _space(self, prompt: str, ids: Sequence[int]) -> str:
+        """Return what stands between a prompt and its continuation, which may begin inside of the last word."""
+        inside = self._vocabulary.subwords is not None and not begins_word(self._vocabulary.terms[ids[0]])
+        return "" if not prompt or self._preprocessor.level == "char" or (ids[0] >= FIRST and inside) else " "
 
     def _function(self, samples: int, room: int) -> Any:
         import tensorflow as tf
@@ -135,8 +141,8 @@ class Generator:
 def join_text(ids: Sequence[int], terms: Sequence[str], preprocessor: LanguageModelingPreprocessor) -> str:
     """Convert ids to text.
 
-    Words are joined by spaces, with one line per sentence. Characters are joined as they are, with the separator of the
-    run's unit between sentences.
+    Words are joined by spaces, with one line per sentence; subwords are joined to words first. Characters are joined as
+    they are, with the separator of the run's unit between sentences.
 
     Args:
         ids: ids of words and ends of sentences.
@@ -151,6 +157,8 @@ def join_text(ids: Sequence[int], terms: Sequence[str], preprocessor: LanguageMo
             sentences[-1].append(terms[number])
     if preprocessor.level == "char":
         return _BETWEEN[preprocessor.unit].join("".join(sentence) for sentence in sentences).rstrip()
+    if preprocessor.level == "subword":
+        sentences = [join(sentence) for sentence in sentences]
     return "\n".join(" ".join(sentence) for sentence in sentences).rstrip("\n")
 
 

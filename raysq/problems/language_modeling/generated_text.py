@@ -1,7 +1,6 @@
 """Report sections of generated text, next-word predictions, and neighbors in the Embedding layer."""
 
 from collections.abc import Callable
-from typing import Literal
 
 import numpy as np
 
@@ -15,12 +14,14 @@ from raysq.problems.language_modeling.prefixes import following, windows
 from raysq.problems.language_modeling.preprocessor import LanguageModelingPreprocessor
 from raysq.problems.language_modeling.settings import END, FIRST, LanguageModelingSettings
 from raysq.text.neighbors import nearest, unit_rows
+from raysq.text.subwords import join
+from raysq.text.tokenizer import Level
 
 Predict = Callable[[np.ndarray], np.ndarray]
 
 _TEMPERATURES = (0.0, 0.5, 1.0)
-_LENGTH = {"word": 40, "char": 200}  # words or characters of each sample
-_PREFIX = {"word": 4, "char": 20}  # words or characters of a prefix
+_LENGTH = {"word": 40, "char": 200, "subword": 60}  # words, characters or subwords of each sample
+_PREFIX = {"word": 4, "char": 20, "subword": 6}  # the same of a prefix
 _PREFIXES = _ROWS = 8  # a fixed batch size avoids compiling again
 _NEAREST = 8
 _SHOWN = 16  # words whose neighbors are shown
@@ -68,9 +69,7 @@ def _sample(
     return ids
 
 
-def next_words_section(
-    positions: Positions, level: Literal["word", "char"], predict: Predict, bigrams: Bigrams
-) -> Section | None:
+def next_words_section(positions: Positions, level: Level, predict: Predict, bigrams: Bigrams) -> Section | None:
     """Return the section of the likeliest next words after prefixes of sentences of the split.
 
     Args:
@@ -93,13 +92,14 @@ def next_words_section(
     left = windows([ids[:length] for ids in encoded], positions.settings)
     shares = following(predict, padded(left, _ROWS), positions.settings)
     between = "" if level == "char" else " "
+    whole = join if level == "subword" else list
     table = []
     for ids, of_model in zip(encoded, shares, strict=False):
         last = int(ids[length - 1])
         of_bigrams = bigrams.backoff[last] * bigrams.lower
         pairs = slice(bigrams.begins[last], bigrams.begins[last + 1])
         of_bigrams[bigrams.nexts[pairs]] += bigrams.shares[pairs]
-        prefix = between.join(terms[number] for number in ids[:length].tolist())
+        prefix = between.join(whole([terms[number] for number in ids[:length].tolist()]))
         row = [prefix, shown(terms[int(ids[length])]), likeliest(of_model, terms), likeliest(of_bigrams, terms)]
         table.append(row)
     columns = ["beginning", "what follows", "likeliest by this model", "by the bigrams"]

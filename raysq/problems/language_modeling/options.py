@@ -2,4 +2,4 @@
 
 from raysq.text import options
 
-PREPARE = (options.TEXT, *options.ROWS, options.TEST, options.LEVEL, options.UNIT)
+PREPARE = (options.TEXT, *options.ROWS, options.TEST, options.SUBWORD_LEVEL, options.VOCAB_SIZE, options.UNIT)

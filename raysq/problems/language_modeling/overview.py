@@ -5,6 +5,7 @@ import numpy as np
 from raysq.data.dataset import Dataset
 from raysq.problems.charts import Item, Quotes, Section
 from raysq.problems.overview_items import evenly, excerpt, frequent_words_section, spread, words_of
+from raysq.text.tokenizer import noun_of
 
 _FIRST, _EXAMPLES = 8, 8
 _EXCERPT = 300  # characters
@@ -13,7 +14,7 @@ _EXCERPT = 300  # characters
 def overview(dataset: Dataset) -> list[Section]:
     """Return the sections of a data set of running text."""
     report = dataset.manifest.report
-    unit, words = report["unit"], "characters" if report["level"] == "char" else "words"
+    unit, words = report["unit"], noun_of(report["level"])
     tokens = dataset.ragged("tokens")
     chart = spread(f"Length of the {unit}s", tokens.lengths, words, f"{unit}s", whole=True)
     lengths: list[Item] = [] if chart is None else [chart]

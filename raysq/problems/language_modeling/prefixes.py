@@ -12,6 +12,7 @@ from raysq.problems.language_modeling.preprocessor import LanguageModelingPrepro
 from raysq.problems.language_modeling.settings import START, UNKNOWN, LanguageModelingSettings
 from raysq.problems.language_modeling.vocabulary import LanguageVocabulary
 from raysq.text import segment
+from raysq.text.subwords import expand
 from raysq.text.tokenizer import tokenize
 
 
@@ -52,6 +53,13 @@ def encode_texts(
     spellings = spelled(contiguous_array(sentences.column("text")), preprocessor.level)
     codes, offsets, words = tokenize(spellings, preprocessor)
     ids = vocabulary.ids(words)
+    if vocabulary.subwords is not None:
+        numbers, parts = vocabulary.subwords.split(words)
+        ids = np.append(vocabulary.ids(vocabulary.subwords.pieces), np.int32(UNKNOWN))[numbers]
+        rows = np.repeat(np.arange(len(words)), np.diff(parts))[ids == UNKNOWN]
+        unknown = words.take(pa.array(np.unique(rows))).to_pylist()
+        ids, offsets = expand(codes, offsets, ids, parts)
+        return EncodedTexts(ids, offsets, sentences.column("row").to_numpy(), unknown)
     unknown = [word for word, number in zip(words.to_pylist(), ids.tolist(), strict=True) if number == UNKNOWN]
     return EncodedTexts(ids[codes], offsets.astype(np.int64), sentences.column("row").to_numpy(), unknown)
 

@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -24,6 +25,7 @@ from raysq.text.documents import (
 from raysq.text.fit_vocabulary import group_keys
 from raysq.text.readers import DocumentFormat, DocumentPartition
 from raysq.text.readers import text as plain
+from raysq.text.subwords import VOCAB_SIZE, check_vocab_size, import_tokenizers
 from raysq.text.tokenizer import FILTERS
 
 SUFFIXES = (*plain.SUFFIXES, *(suffix for suffix in readers.SUFFIXES if suffix != ".npz"))
@@ -74,17 +76,21 @@ class LanguageModelingPreprocessor(_Units, DocumentPreprocessor):
             paragraphs can be used too.
         vocabulary_from: units in which the vocabulary is counted: "train" excludes the test part, "all" counts all.
         excerpt: characters of every unit to keep for reports.
+        vocab_size: number of subwords at level "subword"; 8,000 where it is None.
 
     The other fields are those of `_Units`, `DocumentPreprocessor` and `Tokens`. The test part is drawn from units, by a
-    checksum of their letters and digits. At `level="word"`, a typographic apostrophe between two letters is replaced by
-    a plain one.
+    checksum of their letters and digits. At the levels "word" and "subword", a typographic apostrophe between two
+    letters is replaced by a plain one.
     """
 
     filters: str = BOOK_FILTERS
     cut: int = 10_000
     vocabulary_from: Literal["train", "all"] = "train"
     excerpt: int = 300
+    vocab_size: int | None = None
 
+    later: ClassVar[tuple[str, ...]] = (*DocumentPreprocessor.later, "vocab_size")
+    subword_level: ClassVar[bool] = True
     version: ClassVar[int] = 2
     vectors: ClassVar[str | None] = None
 
@@ -92,6 +98,23 @@ class LanguageModelingPreprocessor(_Units, DocumentPreprocessor):
         super().__post_init__()
         if self.cut < 1:
             raise UsageError(f"setting cut must be at least 1 character, received {self.cut}")
+        check_vocab_size(self.vocab_size, self.level)
+
+    @property
+    def subword_count(self) -> int | None:
+        """Maximum number of subwords; None where words are not split."""
+        return (self.vocab_size or VOCAB_SIZE) if self.level == "subword" else None
+
+    def infer(self, files: list[Path]) -> tuple[Self, list[str]]:
+        """Infer settings the user left out, the number of subwords among them.
+
+        Raises:
+            MissingPackageError: subwords need a package that is not installed.
+        """
+        if self.level == "subword":
+            import_tokenizers()
+        preprocessor, messages = super().infer(files)
+        return dataclasses.replace(preprocessor, vocab_size=preprocessor.subword_count), messages
 
     def infer_from_texts(self, texts: list[str]) -> tuple[Self, list[str]]:
         """Infer how sentences begin from the first texts. Return the preprocessor, and messages about the texts."""
@@ -163,7 +186,7 @@ def spelled(texts: pa.Array, level: str) -> pa.Array:
 
     Args:
         texts: large_string array.
-        level: "word", or "char", which leaves the texts unchanged.
+        level: "word", "subword", or "char", which leaves the texts unchanged.
     """
     if level == "char":
         return texts

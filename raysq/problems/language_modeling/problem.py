@@ -27,17 +27,18 @@ from raysq.problems.language_modeling.preprocessor import (
 from raysq.problems.language_modeling.report import report
 from raysq.problems.language_modeling.sample import sample
 from raysq.problems.language_modeling.settings import FIRST, LanguageModelingSettings
-from raysq.problems.language_modeling.vocabulary import FILE, LanguageVocabulary
+from raysq.problems.language_modeling.vocabulary import LanguageVocabulary
 from raysq.problems.samples import Sample
 from raysq.problems.signature import Signature
 from raysq.problems.specs import BatchSource, InputSpec, ModelSpec, Objective
 from raysq.problems.splits import SPLITS, validation_messages, with_val_text
+from raysq.text.tokenizer import noun_of
 
 _BUILDERS = "raysq.problems.language_modeling.models:"
 _BIGRAMS = {"sequence_targets": False, "maxlen": 1}
 _TEMPERATURES = (0.5, 1.0)  # of samples during training
-_SAMPLED = {"word": 20, "char": 100}  # their length by level
-_MAXLEN = {"word": 40, "char": 120}  # default by level
+_SAMPLED = {"word": 20, "char": 100, "subword": 30}  # their length by level
+_MAXLEN = {"word": 40, "char": 120, "subword": 60}  # default by level
 
 
 class LanguageModeling(Problem[LanguageModelingSettings, LanguageModelingMetadata]):
@@ -82,7 +83,7 @@ class LanguageModeling(Problem[LanguageModelingSettings, LanguageModelingMetadat
         """
         if self.assets is None:
             raise DataError("words are looked up in the run's assets: use `raysq.load(run)`")
-        return LanguageVocabulary.read(self.assets, self.metadata.words)
+        return LanguageVocabulary.read(self.assets, self.metadata.words, split=self.preprocessor.level == "subword")
 
     def splits(self, dataset: Dataset) -> Mapping[str, BatchSource]:
         sentences = dataset.derived(Sentences, self.settings)
@@ -127,7 +128,7 @@ class LanguageModeling(Problem[LanguageModelingSettings, LanguageModelingMetadat
     def describe(self) -> list[str]:
         """Return messages that describe the splits, the input of a model and the coverage of its vocabulary."""
         settings, metadata = self.settings, self.metadata
-        words = "characters" if self.preprocessor.level == "char" else "words"
+        words = noun_of(self.preprocessor.level)
         unit = self.preprocessor.unit
         sizes = ", ".join(f"{name} {metadata.sentences[name]:,} ({metadata.targets[name]:,})" for name in SPLITS)
         longer = f"; {100 * metadata.longer:.0f} % of the {unit}s are longer" if metadata.longer else ""
@@ -166,7 +167,7 @@ class LanguageModeling(Problem[LanguageModelingSettings, LanguageModelingMetadat
         return report(dataset.derived(Sentences, self.settings), self.preprocessor, model)
 
     def asset_files(self, dataset: Dataset) -> dict[str, bytes]:
-        return {FILE: dataset.derived(Sentences, self.settings).vocabulary.content()}
+        return dataset.derived(Sentences, self.settings).vocabulary.files()
 
     def text_column(self) -> str:
         return "text"

@@ -17,6 +17,7 @@ from raysq.problems.language_modeling.generated_text import neighbors_section, n
 from raysq.problems.language_modeling.predict import BATCH, log_probabilities
 from raysq.problems.language_modeling.preprocessor import LanguageModelingPreprocessor
 from raysq.problems.language_modeling.settings import END, FIRST, UNKNOWN
+from raysq.text.tokenizer import noun_of
 
 Predict = Callable[[np.ndarray], np.ndarray]
 
@@ -133,7 +134,7 @@ def _surprise_section(
     surprises: Surprises, bigrams: Bigrams, preprocessor: LanguageModelingPreprocessor, where: str
 ) -> Section:
     base = pair_values(bigrams, surprises.before, surprises.ids)
-    words = "characters" if preprocessor.level == "char" else "words"
+    words = noun_of(preprocessor.level)
     groups = (
         ("all positions", np.ones(len(surprises.ids), bool)),
         (f"known {words}", surprises.ids >= FIRST),

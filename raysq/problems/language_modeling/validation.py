@@ -16,6 +16,7 @@ from raysq.text.documents import (
     of_source,
     total,
 )
+from raysq.text.tokenizer import noun_of
 
 if TYPE_CHECKING:
     from raysq.problems.language_modeling.preprocessor import LanguageModelingPreprocessor
@@ -37,7 +38,7 @@ def validate(preprocessor: "LanguageModelingPreprocessor", stats: list[Stats]) -
             "it of all or of none"
         )
     if not total(stats, "tokens"):
-        words = "characters" if preprocessor.level == "char" else "words"
+        words = noun_of(preprocessor.level)
         raise DataError(f"the source has no {words}: all of its {count:,} {unit}s are filtered out")
     if not sum(chunk["parts"][0] for chunk in stats):
         if count == 1:
@@ -69,6 +70,7 @@ def summarize(preprocessor: "LanguageModelingPreprocessor", stats: list[Stats], 
         The data set's report. Its `share` is the requested share of the test part, None if the source gives the parts.
     """
     given, totals = total(of_source(stats), "given"), document_totals(stats)
+    split = fitted["subwords"]
     return {
         "units": totals.pop("documents"),
         **totals,
@@ -77,11 +79,11 @@ def summarize(preprocessor: "LanguageModelingPreprocessor", stats: list[Stats], 
         "cut": total(stats, "cut"),
         "longer": preprocessor.cut,
         "empty": total(stats, "empty"),
-        "tokens": total(stats, "tokens"),
+        "tokens": split["tokens"] if split else total(stats, "tokens"),
         "words": fitted["words"],
         "parts": fitted["parts"],
         "share": None if given else preprocessor.test,
-        "longest": max(chunk["longest"] for chunk in stats),
+        "longest": split["longest"] if split else max(chunk["longest"] for chunk in stats),
         "level": fitted["level"],
         **({"leaked": fitted["leaked"]} if fitted["leaked"]["count"] else {}),
         **({"group": preprocessor.group, "ungrouped": total(stats, "ungrouped")} if preprocessor.group else {}),
@@ -91,7 +93,7 @@ def summarize(preprocessor: "LanguageModelingPreprocessor", stats: list[Stats], 
 def describe(report: Mapping[str, Any]) -> list[str]:
     """Return messages that describe a report."""
     unit, (train, test, validation) = report["unit"], report["parts"]
-    words = "characters" if report["level"] == "char" else "words"
+    words = noun_of(report["level"])
     lines: list[str] = [
         Message(
             f"{count_noun(report['units'], unit, unit + 's')}, {report['tokens']:,} {words}; the longest has "

@@ -12,8 +12,10 @@ from raysq.errors import DamagedError
 from raysq.problems.language_modeling.settings import FIRST, UNKNOWN
 from raysq.storage.assets import damaged_asset, read_asset
 from raysq.text.escapes import Escapes
+from raysq.text.subwords import Subwords
 
 FILE = "vocabulary.txt"
+SUBWORDS = "subwords.json"
 SPECIAL_TOKENS = ("", "<start>", "<unknown>", "<end>")
 
 _ESCAPES = Escapes((("\\", "\\\\"), ("\n", "\\n"), ("\r", "\\r")))
@@ -25,9 +27,11 @@ class LanguageVocabulary:
 
     Attributes:
         words: string array of the words that have an id, the most frequent first; the first word has the id `FIRST`.
+        subwords: splits words into subwords; None where words or characters have ids.
     """
 
     words: pa.Array
+    subwords: Subwords | None = None
 
     @property
     def features(self) -> int:
@@ -49,17 +53,22 @@ class LanguageVocabulary:
         ranks: np.ndarray = indices.to_numpy()
         return ranks.astype(np.int32) + np.int32(FIRST)
 
-    def content(self) -> bytes:
-        """Return the contents of `vocabulary.txt`: one word per line, with backslashes and line breaks escaped."""
+    def files(self) -> dict[str, bytes]:
+        """Return the asset files: a word a line, with backslashes and line breaks escaped, and what splits words."""
+        split = {} if self.subwords is None else {SUBWORDS: self.subwords.tokenizer.encode()}
+        return {FILE: self._content(), **split}
+
+    def _content(self) -> bytes:
         return "".join(f"{_ESCAPES.escape(word)}\n" for word in self.words.to_pylist()).encode()
 
     @classmethod
-    def read(cls, folder: Path, words: int) -> "LanguageVocabulary":
+    def read(cls, folder: Path, words: int, *, split: bool) -> "LanguageVocabulary":
         """Read the vocabulary of a run from its assets.
 
         Args:
             folder: folder of the assets.
             words: number of words that the run was trained with.
+            split: whether they are subwords.
 
         Raises:
             DamagedError: the file is missing or belongs to another run.
@@ -68,7 +77,8 @@ class LanguageVocabulary:
             lines = read_asset(Path(folder), FILE).decode("utf-8").split("\n")[:-1]
             if len(lines) != words:
                 raise ValueError(f"it has {len(lines):,} words, its run was trained with {words:,}")
-            return cls(pa.array([_ESCAPES.unescape(line) for line in lines], pa.large_string()))
+            subwords = Subwords(read_asset(Path(folder), SUBWORDS).decode()) if split else None
+            return cls(pa.array([_ESCAPES.unescape(line) for line in lines], pa.large_string()), subwords)
         except (ValueError, KeyError, RuntimeError) as error:
             if isinstance(error, DamagedError):
                 raise

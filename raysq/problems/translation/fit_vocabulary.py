@@ -17,7 +17,7 @@ from raysq.data.columns import contiguous_array
 from raysq.data.partition_stats import ChunkRecord, PartitionStats, Slice, Stats
 from raysq.data.parts import heaviest
 from raysq.data.preprocessor import Chunk, Transform
-from raysq.problems.translation.fit_subwords import fit_subwords, subword_numbers
+from raysq.text.fit_subwords import fit_subwords, subword_numbers
 from raysq.text.fit_vocabulary import CONTENT, GROUP, WAITING, check_groups, group_checksums, group_keys
 from raysq.text.scratch import VocabularyFit, number_words, words_table
 from raysq.text.vocabulary import tally
@@ -118,7 +118,7 @@ def fit_vocabularies(
         words = vocabulary.finish(scratch, uncounted=split[side])
         if split[side]:
             assert preprocessor.vocab_size is not None
-            fit = fit_subwords(words, preprocessor.vocab_size, side, chunks, scratch)
+            fit = fit_subwords(words, preprocessor.vocab_size, chunks, scratch, f"{side}.", f"{side}_tokens")
             extras |= {f"{side}_vocabulary": fit.pieces, f"{side}_subwords": fit.tokenizer}
             of_subwords.append(fit.summary)
         else:
@@ -156,7 +156,7 @@ class PairWordNumbers:
             lists = [contiguous_array(table.column(name)) for table in tables]
             numbers = number_words(self.scratch, slices, lists, f"{side}.")
             rows = rows.add_column(
-                position, name, subword_numbers(self.scratch, side, numbers) if self.split[side] else numbers
+                position, name, subword_numbers(self.scratch, numbers, f"{side}.") if self.split[side] else numbers
             )
         return rows
 

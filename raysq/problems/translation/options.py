@@ -12,7 +12,7 @@ PREPARE = (
     ),
     Option("--to", "SIDE", "Target sentences, as for --from.", setting="target"),
     Option("--level", "LEVEL", "Token of both languages: word, char or subword. Defaults to word."),
-    Option("--vocab-size", "N", "Number of subwords of each language at --level subword. Defaults to 8000."),
+    options.VOCAB_SIZE,
     *options.ROWS,
     options.TEST,
 )

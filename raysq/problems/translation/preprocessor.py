@@ -27,14 +27,15 @@ from raysq.problems.translation.layout import (
 )
 from raysq.problems.translation.lines import first_lines, read_pairs
 from raysq.problems.translation.partitions import LinePartition, part_of, partition_aligned, partition_tabbed
-from raysq.problems.translation.sentences import Language, Level, parted
+from raysq.problems.translation.sentences import Language, parted
 from raysq.text.documents import count_noun, describe_damage
 from raysq.text.readers import DocumentFormat
 from raysq.text.readers import partition as partition_documents
 from raysq.text.readers import read as read_documents
 from raysq.text.readers.infer import refuse_columns
 from raysq.text.readers.sniff import head, is_csv
-from raysq.text.subwords import VOCAB_SIZE, import_tokenizers
+from raysq.text.subwords import VOCAB_SIZE, check_vocab_size, import_tokenizers
+from raysq.text.tokenizer import Level
 
 _KINDS = {
     "aligned": "two files, line by line",
@@ -96,15 +97,14 @@ class TranslationPreprocessor(CsvFormat, Preprocessor):
         if not 0 <= self.test < 1:
             raise UsageError(f"setting test must be a share from 0 to below 1, received {self.test}")
         _ = self.document_format  # raises for a wrong encoding or delimiter
-        if self.vocab_size is not None and self.vocab_size < 1:
-            raise UsageError(f"setting vocab_size must be at least 1, received {self.vocab_size}")
+        check_vocab_size(self.vocab_size, *filter(None, (self.level, self.source_level, self.target_level)))
 
     def _with_levels(self) -> "TranslationPreprocessor":
         """Return the settings with the level and the vocabulary size of each side.
 
         Raises:
             MissingPackageError: subwords need a package that is not installed.
-            UsageError: levels contradict each other, or there are no subwords for the vocabulary size.
+            UsageError: levels contradict each other.
         """
         settings = self
         if self.level is not None:
@@ -118,11 +118,6 @@ class TranslationPreprocessor(CsvFormat, Preprocessor):
         if "subword" in (settings.source_level, settings.target_level):
             import_tokenizers()
             return dataclasses.replace(settings, vocab_size=settings.vocab_size or VOCAB_SIZE)
-        if self.vocab_size is not None:
-            raise UsageError(
-                f"setting vocab_size is for level=subword, received {self.vocab_size}: give the level too, or "
-                "source_words and target_words to training, which limit words"
-            )
         return settings
 
     @property

@@ -53,6 +53,7 @@ class Translation(Problem[TranslationSettings, TranslationMetadata]):
         "transformer": ModelSpec(
             "raysq.problems.translation.transformer:transformer",
             {"epochs": 20, "batch_size": 64, "learning_rate": 0.001, "schedule": "cosine"},
+            xla=False,
         ),
         "repeat": ModelSpec(_BUILDERS + "repeat", {"examples": "words", "epochs": 8, "batch_size": 128}),
     }

@@ -9,9 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from raysq.text.tokenizer import Tokens, tokenize
-
-Level = Literal["word", "char", "subword"]
+from raysq.text.tokenizer import Level, Tokens, noun_of, tokenize
 
 # All kinds of spaces separate words. Keras's default filters would drop punctuation, which a model must learn to write.
 _SPACES = "\t\n\r\x0b\x0c\u00a0\u2009\u202f\u3000\ufeff"
@@ -55,7 +53,7 @@ class Language:
     @property
     def unit(self) -> str:
         """Noun of the tokens, plural."""
-        return {"char": "characters", "subword": "subwords"}.get(self.level, "words")
+        return noun_of(self.level)
 
     def words(self, texts: Any) -> tuple[np.ndarray, np.ndarray, pa.Array]:
         """Split sentences into words, or into characters.
@@ -73,8 +71,7 @@ class Language:
             texts = pc.utf8_trim_whitespace(texts)
         elif self.apart:
             texts = pc.replace_substring_regex(texts, _SEPARATED, r" \1\2 ")
-        level: Literal["word", "char"] = "char" if self.level == "char" else "word"
-        return tokenize(texts, Tokens(level, self.lower, _SPACES, " ", self.normalize))
+        return tokenize(texts, Tokens(self.level, self.lower, _SPACES, " ", self.normalize))
 
     def sentence(self, words: Sequence[str]) -> str:
         """Join words to a sentence, with spaces except around punctuation marks that take none."""

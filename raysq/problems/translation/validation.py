@@ -17,6 +17,7 @@ from raysq.text.documents import (
     of_source,
     total,
 )
+from raysq.text.tokenizer import noun_of
 
 if TYPE_CHECKING:
     from raysq.problems.translation.preprocessor import TranslationPreprocessor
@@ -90,7 +91,8 @@ def summarize(preprocessor: "TranslationPreprocessor", stats: list[Stats], summa
             split["tokens"] if split else sum(chunk["tokens"][side] for chunk in stats) for side, split in sides
         ],
         "longest": [
-            split["longest"] if split else max(chunk["longest"][side] for chunk in stats) for side, split in sides
+            split["longest_trained"] if split else max(chunk["longest"][side] for chunk in stats)
+            for side, split in sides
         ],
         "words": list(summary["words"]),
         "levels": [preprocessor.source_level, preprocessor.target_level],
@@ -130,7 +132,7 @@ def describe(report: Mapping[str, Any]) -> list[str]:
         )
     lines += describe_damage(report, "pair", "pairs")
     for side, name in enumerate(("source", "target")):
-        unit = {"char": "characters", "subword": "subwords"}.get(report["levels"][side], "words")
+        unit = noun_of(report["levels"][side])
         lines.append(
             f"{name}: {report['tokens'][side]:,} {unit}, {report['words'][side]:,} different ones in the vocabulary; "
             f"the longest sentence to train on has {report['longest'][side]:,}"

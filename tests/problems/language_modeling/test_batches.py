@@ -92,8 +92,8 @@ def test_a_vocabulary_comes_back_from_its_file(tmp_path):
     import pyarrow as pa
 
     kept = LanguageVocabulary(pa.array(["a", "\n", "\\n", "\r", "\u2028", " "], pa.large_string()))
-    write_assets(tmp_path / "assets", {"vocabulary.txt": kept.content()})
-    assert LanguageVocabulary.read(tmp_path / "assets", 6).terms == kept.terms
+    write_assets(tmp_path / "assets", kept.files())
+    assert LanguageVocabulary.read(tmp_path / "assets", 6, split=False).terms == kept.terms
 
 
 def test_maxlen_follows_the_level_where_nobody_says(tmp_path, dataset):
