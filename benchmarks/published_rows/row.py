@@ -32,7 +32,8 @@ class Row:
         variant: column of the table, such as "keras2", "keras3" or "best".
         data: data set.
         model: model to train.
-        metric: metric of an epoch's record, such as "val_accuracy" or "loss", or of the kept weights, "test_accuracy".
+        metric: metric of an epoch's record, such as "val_accuracy" or "loss", or of the kept weights, "test_accuracy"
+            or "test_bleu_beam5".
         published: published figure, or None.
         epoch: "kept" for the weights of the lowest val_loss, "best" for the best epoch of the metric, or the number of
             an epoch.
