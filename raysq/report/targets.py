@@ -17,7 +17,7 @@ def find_target(target: Run | str | Path, trust: bool) -> Run | Path:
         DataError: If there is neither, or several begin with the name.
     """
     if isinstance(target, Run):
-        return Run.of(target, trust=trust)
+        return Run.of(target, trust=trust).with_best("a report")
     folder = home() / "experiments"
     for directory in (Path(target), folder / str(target)):
         if is_experiment(directory):

@@ -32,7 +32,7 @@ def open_runs(runs: Runs, *, trust: bool = False) -> list[ServedRun]:
         raise UsageError("serve takes a run at least, received none", "`raysq runs` lists them")
     served = []
     for name, given in pairs:
-        run = Run.of(given, trust=trust)
+        run = Run.of(given, trust=trust).with_best("serving")
         if name is not None:
             check_name(name, "served run")
         served.append(ServedRun(run.config.task if name is None else name, run))

@@ -36,8 +36,8 @@ def best_checkpoint(run: Run, on_fallback: Callable[[str], None] = print_message
 
 
 def best_weights(run: Run, on_fallback: Callable[[str], None] = print_message) -> Weights:
-    """Return the variables of the best epoch; see `best_checkpoint`."""
-    return best_checkpoint(run, on_fallback).variables
+    """Return the variables of the best epoch, or of the kept epoch that `run.epoch` names; see `best_checkpoint`."""
+    return best_checkpoint(run, on_fallback).variables if run.epoch is None else _kept_weights(run, run.epoch)
 
 
 def best_model(run: Run, dataset: Dataset | None = None) -> Any:
@@ -72,15 +72,21 @@ def _kept_model(run: Run, epoch: int) -> Any:
     from raysq import layers
 
     backend.load()
-    kept = checkpoint.load(run.kept(epoch))
-    if kept is None:
-        raise DataError(f"run {run.name} does not keep the weights of epoch {epoch} any more")
+    weights = _kept_weights(run, epoch)
     dataset = Dataset.open(run.config.data)
     if dataset.fingerprint != run.config.fingerprint:
         raise DataError(f"data set {run.config.data} has changed since run {run.name} was trained on it")
     model = build_as_trained(run, dataset)
-    assign(model, kept.variables)
+    assign(model, weights)
     return layers.to_keras(model)
+
+
+def _kept_weights(run: Run, epoch: int) -> Weights:
+    """Return the variables of a kept epoch."""
+    kept = checkpoint.load(run.kept(epoch))
+    if kept is None:
+        raise DataError(f"run {run.name} does not keep the weights of epoch {epoch} any more")
+    return kept.variables
 
 
 def assign(model: Any, weights: Weights) -> None:

@@ -88,7 +88,7 @@ def evaluate_in_detail(
     Raises:
         DataError: see `evaluate`.
     """
-    run = Run.of(run, trust=trust)
+    run = Run.of(run, trust=trust).with_best("an evaluation")
     weights = best_weights(run, on_message)
     config = _without_exact(run.config)
     dataset = Dataset.open(config.data)

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from raysq import problems, tasks
@@ -11,6 +11,7 @@ from raysq.data.dataset import Dataset
 from raysq.display.numbers import number, short
 from raysq.errors import RaysqError
 from raysq.report.metrics import Metric
+from raysq.tasks.prepare import with_defaults
 from raysq.tasks.published import Published
 from raysq.tasks.task import Task
 from raysq.training.config_differences import ABSENT, differing_settings
@@ -31,6 +32,8 @@ _OF_COMPUTATION = (
     "keep_epochs",
 )
 _NOT_STATED: tuple[Any, ...] = (None, "", [], {}, "infer", "find")  # defaults of preparation that the files decide
+# Settings of preparation that no file decides and that change the examples, their weights or their splits.
+_ADDED = ("freq", "weight", "group", "split_column", "label_separator")
 _SHOWN = 6  # differences in a line
 
 
@@ -91,7 +94,7 @@ def compare_published(run: Run, dataset: Dataset, metrics: Mapping[str, float]) 
             continue
         differences = _data_differences(dataset, task, figure)
         differences += _preparation_differences(dataset, task)
-        differences += _setting_differences(run.config, dataset, figure)
+        differences += _setting_differences(run.config, dataset, task, figure)
         comparisons.append(_comparison(run, dataset, task, figure, metrics, differences))
     return comparisons
 
@@ -157,18 +160,27 @@ def _preparation_differences(dataset: Dataset, task: Task) -> list[str]:
     """Return how the preparation differs from the task's, without what the files decide."""
     stated = make_settings(problems.get(task.problem).Preprocessor, task.preparation).to_config()
     prepared = dataset.preprocessor_settings
-    return [
+    differences = [
         f"prepared with {name} {short(prepared[name])} (published: {short(value)})"
         for name, value in json.loads(json.dumps(stated)).items()
         if value not in _NOT_STATED and name in prepared and prepared[name] != value
     ]
+    added = [name for name in _ADDED if stated.get(name) is None and prepared.get(name) is not None]
+    return [*differences, *(f"prepared with {name} {short(prepared[name])} (published: none)" for name in added)]
 
 
-def _setting_differences(config: RunConfig, dataset: Dataset, figure: Published) -> list[str]:
+def _as_published(dataset: Dataset, task: Task) -> Dataset:
+    """Return the data set without the defaults of training that were given when it was prepared."""
+    preprocessor = make_settings(problems.get(task.problem).Preprocessor, dataset.preprocessor_settings)
+    settings, _ = with_defaults(task, preprocessor, {})
+    return Dataset(dataset.directory, replace(dataset.manifest, settings=settings), checked=True)
+
+
+def _setting_differences(config: RunConfig, dataset: Dataset, task: Task, figure: Published) -> list[str]:
     """Return how the run's settings differ from the task's with those of the published protocol."""
     try:
         overrides = {**figure.settings, **({"preset": figure.preset} if figure.preset else {})}
-        published = resolve_config(config.task, config.model, dataset, config.seed, overrides)
+        published = resolve_config(config.task, config.model, _as_published(dataset, task), config.seed, overrides)
     except RaysqError as error:
         return [f"the published settings do not fit these data: {error.message}"]
     different = differing_settings([config, published])

@@ -197,11 +197,25 @@ class Run(RunFiles):
             return self
         kept = self.kept_epochs()
         if epoch not in kept:
-            which = f"those of epochs {join_names(list(map(str, kept)))}" if kept else "none but the best"
+            numbers = join_names(list(map(str, kept)))
+            which = f"those of epoch{'s' * (len(kept) > 1)} {numbers}" if kept else "none but the best"
             raise UsageError(
                 f"run {self.name} does not keep the weights of epoch {epoch}, it has {which}: train with --keep-epochs"
             )
         return Run(self.directory, self.config, epoch)
+
+    def with_best(self, what: str) -> "Run":
+        """Return the run, for what takes the weights of the best epoch alone.
+
+        Raises:
+            UsageError: the run stands for a kept epoch.
+        """
+        if self.epoch is not None:
+            raise UsageError(
+                f"{what} takes the best weights of a run, received run {self.name} at its epoch {self.epoch}: "
+                "give the run without the epoch"
+            )
+        return self
 
     @property
     def problem(self) -> Problem[Any, Any]:

@@ -11,6 +11,7 @@ from training.workers import timeless, weights
 import raysq
 from raysq.cli import main
 from raysq.errors import DamagedError, Interrupted, UsageError
+from raysq.serving.named_runs import open_runs
 from raysq.training import checkpoint
 from raysq.training.callbacks import TrainingCallbacks
 from raysq.training.run import Run
@@ -79,9 +80,20 @@ def test_the_weights_of_a_kept_epoch_generate_and_predict(runs, capsys):
     assert json.loads(capsys.readouterr().out)["predictions"][0]["text"] == "the cat"
 
 
+def test_what_takes_a_run_takes_its_kept_epoch_or_refuses_it(runs):
+    _, sampled, _ = runs
+    at = sampled.at(2)
+    vectors = raysq.load(at).word_vectors.vectors
+    table = checkpoint.load(sampled.kept(2)).variables["model/0"]
+    assert (table[-1] == vectors).all(1).any() and not (table[-1] == raysq.word_vectors(sampled).vectors).all(1).any()
+    for refused in (at.report, lambda: raysq.evaluate(at), lambda: open_runs(at)):
+        with pytest.raises(UsageError, match="takes the best weights of a run, received run sampled at its epoch 2"):
+            refused()
+
+
 def test_an_epoch_that_is_not_kept_is_refused_with_those_that_are(runs, capsys):
     plain, sampled, _ = runs
-    with pytest.raises(UsageError, match="does not keep the weights of epoch 3, it has those of epochs 2: train with"):
+    with pytest.raises(UsageError, match="does not keep the weights of epoch 3, it has those of epoch 2: train with"):
         raysq.load(sampled, epoch=3)
     assert main(["generate", str(plain.directory), "--epoch", "1"]) == 2
     assert "it has none but the best: train with --keep-epochs" in capsys.readouterr().err

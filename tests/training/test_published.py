@@ -87,6 +87,14 @@ def test_another_protocol_is_not_compared_and_says_what_differs(run, figure, sou
     assert "not compared with this run: " in each.describe() and reason in each.describe()
 
 
+def test_defaults_given_when_the_data_were_prepared_are_part_of_the_protocol(folder):
+    register(published("val_accuracy", settings={"units": 4}))
+    data = raysq.prepare("dots", folder / "dots.npz", name="dots", settings={"val": "0.4"}, quiet=True)
+    run = raysq.train("dots", data=data.directory, model="mlp", settings={"units": 4, "epochs": 1})
+    (each,) = compared(run)
+    assert each.measured is None and "val 0.4 (published: 0.1)" in each.differences
+
+
 def test_another_file_of_as_many_rows_is_remarked(run):
     register(published("val_accuracy", settings={"units": 4}), sha256="0" * 64)
     (each,) = compared(run)
