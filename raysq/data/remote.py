@@ -25,6 +25,7 @@ _ARROW = ("s3", "gs", "gcs", "abfs", "abfss", "hdfs", "viewfs", "file")
 _LONGEST = 160  # characters shown of a library's message
 _AZURE = ("abfs", "abfss")
 _AZURE_HOSTS = (".blob.core.windows.net", ".dfs.core.windows.net")
+_ENCODED = "write signs in names and passwords as %XX, such as %2F for a slash"
 _BY_HAND = "fetch it yourself and give --source PATH"
 _SECRET_LENGTH = 4  # characters that a part of a URI has at least to be hidden in messages
 _CODE = re.compile(r"AWS Error ([A-Z_0-9]+)|Azure Error: \[?(\w+)|\b([A-Z]+(?:_[A-Z]+)+|UNAUTHENTICATED|UNAVAILABLE)\b")
@@ -100,6 +101,8 @@ class Location:
         if isinstance(error, ImportError):
             package = f": pip install {error.name}" if error.name else ""
             return SourceError(f"{failed}: it needs a package that is not installed{package}", hint=_BY_HAND)
+        if "Cannot parse URI" in text:
+            return SourceError(f"{self.shown} is no URI", hint=_ENCODED)
         reason = code.strip(" ()") or self._scrubbed(text) or type(error).__name__
         return SourceError(f"{failed}: {reason}", hint=_BY_HAND)
 
@@ -128,7 +131,7 @@ def locate(uri: str) -> Location:
     try:
         secrets = _secrets(uri)
     except ValueError:  # such as of a bracket in the host
-        raise SourceError(f"{shown} is no URI", hint="write signs in names and passwords as %XX") from None
+        raise SourceError(f"{shown} is no URI", hint=_ENCODED) from None
     create = pyarrow.fs.FileSystem.from_uri if scheme(uri) in _ARROW else _of_fsspec
     if scheme(uri) in _AZURE:
         create = _of_azure

@@ -68,6 +68,20 @@ def chosen_by_size(task: Task, model: str, dataset: Dataset, sections: Mapping[s
     return SizeDefaults(kept, chosen.reason)
 
 
+def with_fixed_epochs(fixed: Mapping[str, Any], config: "RunConfig") -> dict[str, Any]:
+    """Return the fixed settings of a search with the most epochs of a trial, the same for all trials.
+
+    A rule would choose other epochs where a search changes the batch or the number of examples.
+
+    Args:
+        fixed: settings that the user fixed.
+        config: configuration of the search.
+    """
+    if tasks.get(config.task).size_rule is None or {"epochs", "training.epochs"} & set(fixed):
+        return dict(fixed)
+    return {**fixed, "training.epochs": config.train_settings().epochs}
+
+
 def describe_size_defaults(config: "RunConfig") -> list[str]:
     """Return the message that names these settings of a new run, if there are any."""
     dataset = Dataset.open(config.data)

@@ -22,6 +22,7 @@ from raysq.training.open_trainer import ignored_settings
 from raysq.training.passed_models import model_name
 from raysq.training.presets import with_preset
 from raysq.training.run_config import RunConfig
+from raysq.training.size_defaults import with_fixed_epochs
 from raysq.training.trackers.tracker import check_tracker
 from raysq.training.train import find_or_prepare, resolve, with_callbacks
 from raysq.training.user_code import is_own
@@ -152,6 +153,7 @@ def tune(
     dataset = find_or_prepare(task, data, quiet=quiet)
     config = resolve(task, data=str(dataset.directory), model=model, seed=seed, settings=fixed, validate_splits=False)
     config = with_callbacks(config, of_keras)
+    fixed = with_fixed_epochs(fixed, config)
     check_relative(of_keras)
     ignored: tuple[str, ...] = ()
     with contextlib.suppress(RaysqError):  # the model may not build with the defaults; each trial reports its own error

@@ -272,5 +272,8 @@ def test_a_file_without_etag_and_time_is_always_read_again():
 
 
 def test_a_malformed_host_is_one_line():
-    with pytest.raises(SourceError, match=r"^s3://\S* is no URI; write signs in names and passwords as %XX$"):
-        raysq.prepare("forecast", "s3://key:hush-hush@[bucket/x.csv", quiet=True)
+    for uri in ("s3://key:hush-hush@[bucket/x.csv", "abfs://account:hush/hush==@container/x.csv"):
+        message = r"^\w+://\S* is no URI; write signs in names and passwords as %XX, such as %2F for a slash$"
+        with pytest.raises(SourceError, match=message) as caught:
+            raysq.prepare("forecast", uri, quiet=True)
+        assert "hush" not in str(caught.value)

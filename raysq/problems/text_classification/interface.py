@@ -25,6 +25,6 @@ def interface(
     words = vocabulary.words.slice(0, max(_WIDTHS)).to_pylist() or [f"word{number}" for number in range(max(_WIDTHS))]
     example = between.join(words[_EXAMPLE] or words)
     bags = tuple(between.join(words[:count]) for count in _WIDTHS) if vocabulary.settings.bag else ()
-    output = Output("values", targets=tuple(f"p_{name}" for name in classes)) if several else None
+    output = Output("values", targets=("labels", *(f"p_{name}" for name in classes))) if several else None
     output = output or Output("classes", tuple(classes), ("label",))
     return Interface(Input("text", [example]), output, independent=True, warm_up=bags)

@@ -146,6 +146,8 @@ def test_predictions_name_all_labels(run):
     assert found.column("labels").to_pylist()[:2] == ["fire|snow", ""]
     assert found.column("remark").to_pylist() == [None, None, "no known words"]
     assert found.column("p_fire")[0].as_py() > 0.5 and "label" not in found.column_names
+    output = run.problem.interface().output  # what the page of a server shows
+    assert output.kind == "values" and output.targets == tuple(found.column_names[1:-1])
     with pytest.raises(UsageError, match="names one class, and these documents have several labels"):
         run.problem.signature(True)
 

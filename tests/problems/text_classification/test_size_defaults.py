@@ -9,7 +9,7 @@ from problems.text_classification.corpus import documents, write_corpus
 from raysq.errors import UsageError
 from raysq.problems.text_classification.size_defaults import choose, training_documents
 from raysq.training.run_config import resolve_config
-from raysq.training.size_defaults import describe_size_defaults
+from raysq.training.size_defaults import describe_size_defaults, with_fixed_epochs
 from raysq.training.template import Template
 
 
@@ -75,6 +75,15 @@ def test_epochs_are_counted_in_steps_of_the_given_batch(dataset):
     assert resolve_config("classify", "multihot", dataset, 0, {}).settings["training"]["epochs"] == 60
     given = resolve_config("classify", "multihot", dataset, 0, {"batch_size": "1"}).settings["training"]
     assert (given["batch_size"], given["epochs"]) == (1, 50)  # 8,000 steps over 160 documents
+
+
+def test_all_trials_of_a_search_have_the_same_epochs(dataset):
+    fixed = with_fixed_epochs({"units": 4}, resolve_config("classify", "multihot", dataset, 0, {}))
+    for batch in (1, 32):
+        trial = resolve_config("classify", "multihot", dataset, 0, {**fixed, "batch_size": batch})
+        assert trial.settings["training"]["epochs"] == 60
+    assert with_fixed_epochs({"epochs": 7}, trial) == {"epochs": 7}
+    assert with_fixed_epochs({}, resolve_config("imdb", "multihot", dataset, 0, {})) == {}
 
 
 def test_wrong_settings_are_one_line(dataset):
