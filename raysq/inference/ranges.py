@@ -56,8 +56,9 @@ def ranges(problem: Windowed, report: Mapping[str, Any], rows: int, latest: bool
         DataError: all series are too short.
     """
     before, _ = problem.history()
-    size, found, begin = rows_at_a_time(problem), [], 0
+    size, found, begin, longest = rows_at_a_time(problem), [], 0, 0
     for series in report.get("series") or [{"id": None, "rows": rows}]:
+        longest = max(longest, series["rows"])
         end = begin + series["rows"]
         last = end + 1  # the row after the last one can be predicted too; a short series has no predictions
         first = begin + before
@@ -66,7 +67,8 @@ def ranges(problem: Windowed, report: Mapping[str, Any], rows: int, latest: bool
             found.append(Range(named, begin, end, low, last if latest else min(low + size, last)))
         begin = end
     if not found:
-        raise DataError(f"a prediction needs {before:,} rows of history, the input has {rows:,}")
+        where = "longest series of the input" if report.get("series") else "input"
+        raise DataError(f"a prediction needs {before:,} rows of history, the {where} has {longest:,}")
     return found
 
 

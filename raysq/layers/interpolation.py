@@ -32,7 +32,8 @@ class LinearInterpolation(keras.layers.Layer):
         places = np.clip((np.arange(self.length) + 0.5) * knots / self.length - 0.5, 0, knots - 1)
         # Each output is a mean of two neighboring knots, weighted by their nearness.
         weights = np.maximum(0, 1 - np.abs(places - np.arange(knots)[:, None])).astype(np.float32)
-        return keras.ops.matmul(inputs, keras.ops.cast(weights, self.compute_dtype))
+        # Weights as an array are a constant of the graph; as a tensor they would be an input of an ONNX model.
+        return keras.ops.cast(keras.ops.matmul(inputs, weights), self.compute_dtype)
 
     as_keras = call  # consists of Keras operations only
 

@@ -95,7 +95,10 @@ def _converted(model: Any) -> Any:
         file = Path(folder, "model.onnx")
         _convert(model, file, opset=_CONVERTED)
         converted = onnx.load(file)
-    return onnx.compose.add_prefix(onnx.version_converter.convert_version(converted, OPSET), _MODEL)
+    try:
+        return onnx.compose.add_prefix(onnx.version_converter.convert_version(converted, OPSET), _MODEL)
+    except Exception as error:  # onnx raises RuntimeError
+        raise _unknown(error) from None
 
 
 def _convert(model: Any, path: Path, opset: int | None = None) -> None:
@@ -116,8 +119,13 @@ def _session(path: Path, *, full_check: bool = True) -> Any:
         onnx.checker.check_model(str(path), full_check=full_check)
         return onnxruntime.InferenceSession(str(path))
     except Exception as error:  # onnx and onnxruntime raise classes of their own
-        reason = str(error).strip().splitlines()[0]
-        raise DataError(f"ONNX cannot say what this model computes ({reason}); --format saved_model can") from None
+        raise _unknown(error) from None
+
+
+def _unknown(error: Exception) -> DataError:
+    """Return the error of a model with an operation that ONNX lacks."""
+    reason = str(error).strip().splitlines()[0]
+    return DataError(f"ONNX cannot say what this model computes ({reason}); --format saved_model can")
 
 
 def _inlined(ops: OnnxOps, graph: Any, call: ModelCall, x: Any) -> Any:

@@ -135,3 +135,17 @@ def test_interpolation_is_that_of_images():
     expected = [[np.interp(places, range(5), row) for row in rows] for rows in knots]
     np.testing.assert_allclose(LinearInterpolation(13)(knots), expected, atol=1e-6)
     assert np.array_equal(LinearInterpolation(5)(knots), knots)
+
+
+@pytest.mark.parametrize("name", ["nhits", "patchtst"])
+def test_onnx_has_their_operations(name, tmp_path):
+    pytest.importorskip("tf2onnx", reason="ONNX is optional")
+    pytest.importorskip("onnxruntime", reason="ONNX is optional")
+    model, x = build(name, spec()), windows()
+    from raysq.inference.formats.onnx_file import write_prepared
+    from raysq.layers.portable import to_keras
+
+    expected = np.array(model(x))
+    portable = to_keras(model)
+    portable(x)
+    np.testing.assert_allclose(write_prepared(portable, tmp_path / "model.onnx")(x)[0], expected, atol=1e-4)

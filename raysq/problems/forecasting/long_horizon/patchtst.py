@@ -1,5 +1,7 @@
 """PatchTST (Nie et al. 2023)."""
 
+from typing import Any
+
 import keras
 import numpy as np
 from keras import ops
@@ -62,9 +64,14 @@ def patchtst(
     for _ in range(layers):
         attended = keras.layers.MultiHeadAttention(heads, units // heads)(values, values)
         values = keras.layers.BatchNormalization()(values + keras.layers.Dropout(dropout)(attended))
-        hidden = keras.layers.Dropout(dropout)(keras.layers.Dense(hidden_units, activation="gelu")(values))
+        hidden = keras.layers.Dropout(dropout)(_gelu(keras.layers.Dense(hidden_units)(values)))
         hidden = keras.layers.Dropout(dropout)(keras.layers.Dense(units)(hidden))
         values = keras.layers.BatchNormalization()(values + hidden)
     flat = ops.reshape(values, (-1, len(inputs.targets), len(begins) * units))
     values = keras.layers.Dense(channels.values_per_channel(inputs))(flat)
     return keras.Model(x, channels.outputs(inputs, channels.plus(mean, values * deviation)), name="patchtst")
+
+
+def _gelu(x: Any) -> Any:
+    """Return the Gaussian error linear units of x by an operation that ONNX has."""
+    return 0.5 * x * (1.0 + ops.erf(x * 2**-0.5))
