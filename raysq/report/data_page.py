@@ -151,4 +151,4 @@ def _preparation_parts(preview: Preview) -> list[Markup]:
     return [part("How it is read", *items)] if items else []
 
 
-_UNSET: tuple[Any, ...] = (None, "", [], {})
+_UNSET: tuple[Any, ...] = (None, "", [], (), {})

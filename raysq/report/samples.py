@@ -19,8 +19,10 @@ def sample_tables(epochs: Sequence[EpochSamples]) -> list[Table]:
         return []
     chosen = [epochs[index] for index in np.unique(np.linspace(0, len(epochs) - 1, _MOST).astype(int)).tolist()]
     tables = []
-    for number, sample in enumerate(epochs[-1]["samples"]):
-        rows = [[str(each["epoch"]), _in_a_line(each["samples"][number]["text"])] for each in chosen]
+    texts = [{sample["title"]: sample["text"] for sample in each["samples"]} for each in chosen]
+    for sample in epochs[-1]["samples"]:
+        made = [(each["epoch"], of_epoch.get(sample["title"])) for each, of_epoch in zip(chosen, texts, strict=True)]
+        rows = [[str(epoch), _in_a_line(text)] for epoch, text in made if text is not None]
         if sample["expected"] is not None:
             rows.append(["expected", _in_a_line(sample["expected"])])
         tables.append(Table(["epoch", "sample"], rows, sample["title"]))

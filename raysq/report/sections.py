@@ -181,5 +181,10 @@ def _data(chart: Chart) -> Markup | None:
     return tag("details", tag("summary", "Numbers"), draw_table(Table(heads, rows)))
 
 
-def _cells(values: object) -> list[float | None]:
+def _cells(values: object) -> list[Any]:
+    """Return values as cells: counts as whole numbers, others as floats, and None for those that are missing."""
+    array = np.asarray(values)
+    if array.dtype.kind in "iu":
+        counts: list[Any] = array.tolist()
+        return counts
     return [None if value != value else value for value in np.asarray(values, np.float64).tolist()]

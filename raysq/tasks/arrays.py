@@ -17,7 +17,7 @@ TASK = Task(
     },
     # Any table: columns, types and values, whatever is to be predicted.
     shows=(
-        *with_compressions(".csv", ".tsv", ".jsonl", ".ndjson", ".json"),
+        *with_compressions(".csv", ".tsv", ".jsonl", ".ndjson"),
         ".parquet",
         ".feather",
         ".arrow",

@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+import urllib.parse
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,8 @@ from raysq.config import make_settings, nearest_name
 from raysq.data.dataset import MANIFEST, Dataset
 from raysq.data.head import ROWS, open_head
 from raysq.data.remote import scheme
-from raysq.errors import SourceError, UsageError
+from raysq.errors import RaysqError, UsageError
+from raysq.storage.uris import redact
 from raysq.tasks.datasets import find_dataset, find_directory
 from raysq.tasks.prepare import divide_settings, frames_named, resolve_source, with_defaults
 from raysq.tasks.task import Task
@@ -71,15 +73,17 @@ def open_preview(
             raise UsageError(f"settings and --rows are for raw data, and {target} is prepared: leave {given} out")
         yield _prepared(dataset)
         return
+    with _hints_of_show():
+        yield from _raw(target, task, settings or {}, rows)
+
+
+def _raw(target: Any, task: str | None, settings: Mapping[str, Any], rows: int | None) -> Iterator[Preview]:
+    """Yield the preview of raw data, whose files exist until the iterator is resumed."""
     owner = tasks.get(task) if task else task_of(target)
     problem = problems.get(owner.problem)
-    of_preprocessor, chosen = divide_settings(problem, settings or {})
+    of_preprocessor, chosen = divide_settings(problem, settings)
     preprocessor = make_settings(problem.Preprocessor, {**owner.preparation, **of_preprocessor})
-    try:
-        resolved, _ = resolve_source(owner, problem, preprocessor, target, None, quiet=True)
-    except SourceError as error:
-        error.hint = error.hint and error.hint.replace("--source takes", "show takes a task, a data set,")
-        raise
+    resolved, _ = resolve_source(owner, problem, preprocessor, target, None, quiet=True)
     with frames_named(resolved, None):
         preprocessor, messages = preprocessor.infer_overview(resolved.files)
         messages = [*messages, *resolved.messages]
@@ -95,6 +99,18 @@ def open_preview(
             yield Preview(owner, dataset, False, cut, list(dict.fromkeys(messages)))
 
 
+@contextlib.contextmanager
+def _hints_of_show() -> Iterator[None]:
+    """Name what `show` takes in hints that name the option `--source` of `prepare`."""
+    try:
+        yield
+    except RaysqError as error:
+        if error.hint is not None:
+            hint = error.hint.replace("--source takes", "show takes a task, a data set,")
+            error.hint = hint.replace("give another --source", "show another file").replace("--source ", "")
+        raise
+
+
 def _prepared(dataset: Dataset) -> Preview:
     manifest = dataset.manifest
     owner = tasks.get(manifest.task)
@@ -106,12 +122,16 @@ def _prepared(dataset: Dataset) -> Preview:
 
 def _dataset(target: Any, task: str | None) -> Dataset | None:
     """Return the prepared data set that is meant, or None for raw data."""
-    if task is not None or not isinstance(target, (str, Path)):
+    if not isinstance(target, (str, Path)):
         return None
-    if str(target) in tasks.names():
+    if str(target) in tasks.names() and task is None:
         return find_dataset(str(target))
     directory = find_directory(str(target))
-    return Dataset.open(directory) if (directory / MANIFEST).exists() else None
+    if not (directory / MANIFEST).exists():
+        return None
+    if task is not None:
+        raise UsageError(f"--task is for raw data, and {target} is prepared: leave --task out")
+    return Dataset.open(directory)
 
 
 def task_of(target: Any) -> Task:
@@ -124,7 +144,9 @@ def task_of(target: Any) -> Task:
     names = [".parquet"]  # as which rows in memory are written
     if isinstance(target, (str, Path)):
         names = [str(target).lower().rstrip("/")]
-        if not scheme(str(target)):
+        if scheme(str(target)):
+            names = [urllib.parse.urlsplit(names[0]).path]
+        else:
             path = Path(target).expanduser()
             if not path.exists():
                 known = nearest_name(str(target), tasks.names())
@@ -135,4 +157,7 @@ def task_of(target: Any) -> Task:
     for task in shown.values():
         if any(name.endswith(task.shows) for name in names):
             return task
-    raise UsageError(f"the name of {target} does not say how to read it: --task NAME does, such as {', '.join(shown)}")
+    shown_as = redact(str(target))
+    raise UsageError(
+        f"the name of {shown_as} does not say how to read it: --task NAME does, such as {', '.join(shown)}"
+    )

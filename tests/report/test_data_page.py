@@ -8,7 +8,8 @@ import pytest
 import raysq
 from raysq import problems, tasks
 from raysq.cli import main
-from raysq.errors import DataError, UsageError
+from raysq.errors import DataError, RaysqError, UsageError
+from raysq.tasks.preview import task_of
 
 SAMPLES = {  # task: the length of its sample, and titles of sections
     "jena": ("20d", ["Columns", "All rows", "Ten days", "Values"]),
@@ -94,6 +95,8 @@ def test_missing_cells_are_counted(tmp_path):
     [
         ("nothing", {}, "nothing is no task, no data set and no file"),
         ("a.bin", {}, "does not say how to read it: --task NAME does, such as text, images, arrays"),
+        ("a.json", {}, "a.json does not say how to read it"),
+        ("https://me:secret@localhost:1/x?sig=secret", {}, r"the name of https://localhost:1/x\?sig=\.\.\. does not"),
         ("load.csv", {"rows": 0}, "--rows must be at least 1, received 0"),
         ("load.csv", {"output": "page.txt"}, "--output must end in .html, received 'page.txt'"),
         ("load.csv", {"task": "forcast"}, "did you mean forecast"),
@@ -103,9 +106,34 @@ def test_missing_cells_are_counted(tmp_path):
 def test_what_cannot_be_shown_is_refused(target, options, message, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     write_series(tmp_path / "load.csv")
-    (tmp_path / "a.bin").write_bytes(b"1")
+    for name in ("a.bin", "a.json"):
+        (tmp_path / name).write_bytes(b"1")
     with pytest.raises(UsageError, match=message):
         raysq.show_data(target, **options)
+
+
+def test_the_path_of_a_url_says_how_to_read_it():
+    assert task_of("https://example.org/x.csv?sig=a.txt").name == "arrays"
+    assert task_of("s3://bucket/folder/x.txt").name == "text"
+
+
+def test_a_page_runs_nothing_that_the_data_hold_and_lists_no_empty_settings(tmp_path):
+    script = "<script>alert(1)</script>"
+    lines = [f"{number},{number * 7 % 31}.5,{script}" if number % 2 else f"{number},1.5,b" for number in range(80)]
+    (tmp_path / "x.csv").write_text(f"number,<img src=x onerror=alert(1)>,{script}\n" + "\n".join(lines) + "\n")
+    text = raysq.show_data(tmp_path / "x.csv", output=tmp_path / "page.html").path.read_text()
+    assert "&lt;script&gt;alert(1)" in text and script not in text and "<img src=x" not in text
+    settings = text.partition("setting of prepare")[2]
+    assert ">test</th>" in settings and ">ignore</th>" not in settings
+
+
+def test_errors_name_what_show_takes(tmp_path, raysq_home):
+    (tmp_path / "x.csv").write_text("")
+    with pytest.raises(RaysqError, match=r"x\.csv is empty \(0 bytes\); show another file$"):
+        raysq.show_data(tmp_path / "x.csv")
+    raysq.prepare("arrays", "sample:200", name="small", quiet=True)
+    with pytest.raises(UsageError, match="--task is for raw data, and small is prepared: leave --task out"):
+        raysq.show_data("small", task="arrays")
 
 
 def test_a_damaged_file_is_one_line(tmp_path):
@@ -126,4 +154,4 @@ def test_sets_of_labels_are_counted_as_they_are(tmp_path):
     page = raysq.show_data(tmp_path / "x.csv", task="classify", settings=settings, output=tmp_path / "page.html")
     text = page.path.read_text()
     for name in ("a", "a + b", "(none)"):
-        assert f'scope="row">{name}</th><td class="d">30.00</td>' in text, name
+        assert f'scope="row">{name}</th><td class="d">30</td>' in text, name

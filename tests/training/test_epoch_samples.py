@@ -11,6 +11,7 @@ from training.workers import timeless, weights
 import raysq
 from raysq.cli import main
 from raysq.errors import DamagedError, Interrupted, UsageError
+from raysq.report.samples import sample_tables
 from raysq.serving.named_runs import open_runs
 from raysq.training import checkpoint
 from raysq.training.callbacks import TrainingCallbacks
@@ -103,6 +104,13 @@ def test_the_report_shows_samples_over_epochs(runs):
     page = raysq.write_report(runs[1]).read_text()
     assert "Samples by epoch" in page and "temperature 0.5" in page
     assert "Samples by epoch" not in raysq.write_report(runs[0]).read_text()
+
+
+def test_tables_of_samples_match_them_by_title():
+    """As of a problem that skips a sample after some epochs."""
+    first, second = ({"title": title, "text": title * 2, "expected": None} for title in "ab")
+    tables = sample_tables([{"epoch": 0, "samples": [second]}, {"epoch": 1, "samples": [first, second]}])
+    assert [(table.title, table.rows) for table in tables] == [("a", [["1", "aa"]]), ("b", [["0", "bb"], ["1", "bb"]])]
 
 
 def test_an_interrupted_run_ends_with_the_same_samples(runs, dataset, tmp_path):

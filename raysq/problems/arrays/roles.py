@@ -90,7 +90,8 @@ def infer_roles(settings: "TablePreprocessor", stats: Mapping[str, ColumnStats])
             columns.append(_input(settings, name, column))
     if not any(not column["target"] for column in columns):
         reasons = join_names([f"{column['name']} ({column['why']})" for column in left_out], 4)
-        raise DataError("the table has no column for the model to see" + (f": {reasons}" if reasons else ""))
+        options = "; ".join(column["option"] for column in left_out[:2]) or None
+        raise DataError("the table has no column for the model to see" + (f": {reasons}" if reasons else ""), options)
     return Roles(columns, left_out)
 
 
