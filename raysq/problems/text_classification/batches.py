@@ -150,12 +150,21 @@ class EncodedDocuments:
     @property
     def priors(self) -> list[float]:
         """Share of the training documents that have each class or label."""
+        return self._shares(None)
+
+    @property
+    def weighted_priors(self) -> list[float]:
+        """The same share, where a document counts as much as it weighs in the loss."""
+        return self._shares(self.train_weights)
+
+    def _shares(self, weights: np.ndarray | None) -> list[float]:
         codes = self.labels[self.split.train]
-        counts = np.bincount(codes, minlength=len(self.classes if self.sets is None else self.sets))
+        counts = np.bincount(codes, weights, len(self.classes if self.sets is None else self.sets))
+        total = counts.sum()
         if self.sets is not None:
             counts = counts @ self.sets.astype(np.int64)
-        priors: list[float] = (counts / len(codes)).tolist()
-        return priors
+        shares: list[float] = (counts / total).tolist()
+        return shares
 
     def idf(self) -> np.ndarray:
         """Return the inverse document frequency of each id in the training split, float32 of shape (features,)."""

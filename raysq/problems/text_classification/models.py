@@ -50,6 +50,8 @@ def baseline(inputs: InputSpec) -> keras.Model:
 def naive_bayes(inputs: InputSpec, *, alpha: Annotated[float, Range(above=0)] = 1.0) -> keras.Model:
     """Build multinomial naive Bayes from the word counts of each class. There is nothing to train.
 
+    Weights of documents and classes count in the words and in the shares of the classes.
+
     Args:
         inputs: spec of bags.
         alpha: occurrences that are added to those of each word in each class.
@@ -66,7 +68,8 @@ def naive_bayes(inputs: InputSpec, *, alpha: Annotated[float, Range(above=0)] = 
             f"model naive_bayes would count {features:,} ids in {classes:,} classes, more than {MOST_CELLS:,} numbers: "
             "lower max_features or hashing"
         )
-    kernel, bias = log_odds(inputs.extra["class_counts"](), inputs.extra["priors"], inputs.extra["first"], alpha)
+    priors = inputs.extra["weighted_priors"]
+    kernel, bias = log_odds(inputs.extra["class_counts"](), priors, inputs.extra["first"], alpha)
     activation = output_activation(inputs)
     layer = BagDense(inputs.outputs, features, weights, activation=activation, trainable=False, dtype="float32")
     model = keras.Sequential([document_input(inputs), layer], name="naive_bayes")

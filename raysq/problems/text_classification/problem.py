@@ -118,8 +118,9 @@ class TextClassification(Problem[TextClassificationSettings, TextClassificationM
         """Return the input spec for model builders.
 
         `extra` has "features" (number of ids), "first" (id of the first word), "classes" (names), "priors" (share of
-        each class among the training documents), "several" (whether a document may have several of them),
-        "vectorization", "loss", "maxlen", and three functions. "idf" returns float32 of shape `(features,)`.
+        each class among the training documents), "weighted_priors" (the same, of documents that count as much as they
+        weigh), "several" (whether a document may have several of them), "vectorization", "loss", "maxlen", and three
+        functions. "idf" returns float32 of shape `(features,)`.
         "class_counts" returns the occurrences of each id in the training documents of each class, see
         `EncodedDocuments.class_counts`. "vectors" returns float32 of shape `(features, dimension)`, or None if the data
         set has no word vectors.
@@ -134,6 +135,7 @@ class TextClassification(Problem[TextClassificationSettings, TextClassificationM
                 "features": metadata.features,
                 "classes": tuple(metadata.classes),
                 "priors": tuple(metadata.priors),
+                "weighted_priors": tuple(documents.weighted_priors),
                 "several": metadata.several,
                 "first": settings.first,
                 "idf": documents.idf,

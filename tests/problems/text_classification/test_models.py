@@ -30,6 +30,7 @@ def told(vectorization="sequence", classes=2, maxlen=MAXLEN, vectors=True):
         "several": False,
         "classes": [str(number) for number in range(classes)],
         "priors": [1 / classes] * classes,
+        "weighted_priors": [1 / classes] * classes,
         "idf": lambda: np.linspace(0, 1, FEATURES, dtype=np.float32),
         "class_counts": lambda: 1000 + np.random.RandomState(1).randint(0, 9, (classes, FEATURES)),
         "vectors": lambda: table if vectors else None,

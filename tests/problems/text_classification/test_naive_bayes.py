@@ -52,8 +52,11 @@ def test_documents_count_as_much_as_they_weigh(tmp_path):
     dataset = write_corpus(tmp_path / "made")
     plain = bind(dataset, max_features=40, vectorization="count").input_spec(dataset).extra["class_counts"]()
     weighed = bind(dataset, max_features=40, vectorization="count", class_weight='{"neg": 1, "pos": 3}')
-    found = weighed.input_spec(dataset).extra["class_counts"]()
-    np.testing.assert_array_equal(found, plain * [[1], [3]])
+    extra = weighed.input_spec(dataset).extra
+    np.testing.assert_array_equal(extra["class_counts"](), plain * [[1], [3]])
+    negative, positive = extra["priors"]
+    weighted = np.array([negative, 3 * positive]) / (negative + 3 * positive)
+    np.testing.assert_allclose(extra["weighted_priors"], weighted)
 
 
 def test_it_stands_beside_every_run(tmp_path):
