@@ -110,6 +110,7 @@ def test_a_search_leaves_runs_and_the_best_goes_on_and_is_trained_again(cluster,
     assert json.loads(capsys.readouterr().out)["steps"] == 5
 
 
+@pytest.mark.cluster  # processes that are killed start again, which takes a minute
 def test_failed_trials_do_not_end_the_search(cluster, data, tmp_path, monkeypatch):
     # One that diverges, one without room for its windows, one whose process is killed whatever is tried, one that is
     # killed twice in a row.
