@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from raysq.problems.text_classification.preprocessor import TextClassificationPreprocessor
 
 _NAMED = 5
+_SEPARATORS = ("|", ";", ",")
 _LONGEST = 40  # characters of a label in a line
 
 _ONCE = "most words occur once: of texts without spaces between words, take the characters"
@@ -191,6 +192,7 @@ def describe(report: Mapping[str, Any]) -> list[str]:
         lines.append(Message(drawn, "--set test=SHARE"))
     lines += describe_groups(report, "documents")
     lines += _describe_labels(names, totals)
+    lines += [] if "sets" in report else _describe_joined(names)
     lines += class_messages(names, train, test, validation, "document", several="sets" in report)
     if absent := report.get("absent"):
         labels_are = count_noun(len(absent), "label is", "labels are")
@@ -260,6 +262,17 @@ def _describe_labels(names: list[str], counts: list[int]) -> list[str]:
     if same:
         lines.append(f"labels that differ by capitals alone are different classes: {_listed(same)}")
     return lines
+
+
+def _describe_joined(names: list[str]) -> list[str]:
+    """Return the message about labels that seem to join others, such as "comedy|drama" where "comedy" is one too."""
+    for separator in _SEPARATORS:
+        joined = [name for name in names if separator in name]
+        parts = {part.strip() for name in joined for part in name.split(separator)}
+        if parts & set(names):
+            about = f"labels that hold {separator!r} are classes of their own: {_listed(joined)}"
+            return [Message(about, f"--label-separator '{separator}' takes them apart")]
+    return []
 
 
 def _brief(name: str) -> str:

@@ -110,6 +110,15 @@ def test_occurrences_are_counted_by_label(tmp_path):
     np.testing.assert_array_equal(found, np.stack([(1 - y.astype(float)).T @ counts, y.T @ counts]))
 
 
+def test_labels_that_join_others_are_named(tmp_path, capsys):
+    frame = pd.DataFrame({"text": TEXTS, "tags": ["|".join(names) or "none" for names in SETS]})
+    raysq.prepare("classify", frame, settings={"text": "text", "label": "tags"})
+    text = " ".join(capsys.readouterr().err.split())
+    assert "labels that hold '|' are classes of their own: fire|rain" in text and "--label-separator '|' takes" in text
+    raysq.prepare("classify", frame, settings={"text": "text", "label": "tags", "label_separator": "|"})
+    assert "classes of their own" not in capsys.readouterr().err
+
+
 def test_labels_in_folders_are_classes_alone(tmp_path):
     for name in "ab":
         (tmp_path / "data" / name).mkdir(parents=True)
