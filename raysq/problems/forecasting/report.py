@@ -46,11 +46,12 @@ def report(
     windows = splits[split]
     targets, horizons, ids = problem.settings.targets, problem.horizons, problem.metadata.series or []
     selection, description = _select_week(problem, dataset, windows, split, week)
-    forecasts = forecast_windows(problem, dataset, windows, predict, selection)
+    drawn = _spread(len(horizons))
+    forecasts = forecast_windows(problem, dataset, windows, predict, selection, drawn)
     charts: list[Item] = [
-        _line_chart(problem, forecasts, target, horizon)
+        _line_chart(problem, forecasts, target, number, horizons[horizon])
         for target in range(min(TARGETS, len(targets)))
-        for horizon in _spread(len(horizons))
+        for number, horizon in enumerate(drawn)
     ]
     if len(targets) > TARGETS or len(horizons) > HORIZONS:
         charts.append(
@@ -161,9 +162,9 @@ def _spread(count: int) -> list[int]:
     return sorted(set(np.linspace(0, count - 1, min(count, HORIZONS)).round().astype(int).tolist()))
 
 
-def _line_chart(problem: "Forecasting", forecasts: WindowForecasts, target: int, horizon: int) -> LineChart:
+def _line_chart(problem: "Forecasting", forecasts: WindowForecasts, target: int, horizon: int, label: str) -> LineChart:
     """Return a chart of truth, forecast and persistence over time, with a band between the outer quantiles."""
-    name, label = problem.settings.targets[target], problem.horizons[horizon]
+    name = problem.settings.targets[target]
     unit, quantiles, numbered = unit_name(problem.unit), problem.settings.quantiles, problem.metadata.numbered
     times, break_lines = _break_at_gaps(forecasts.times[:, horizon], problem.frequency)
     x = _row_numbers if numbered else np.asarray

@@ -1,6 +1,6 @@
 """Forecasts of the windows of a data set beside the truth, for reports."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -42,6 +42,7 @@ def forecast_windows(
     windows: Windows,
     predict: Callable[[np.ndarray], np.ndarray],
     indices: np.ndarray,
+    horizons: Sequence[int] | None = None,
 ) -> WindowForecasts:
     """Forecast windows batch by batch.
 
@@ -51,24 +52,27 @@ def forecast_windows(
         windows: a split of the data set.
         predict: function from x `(n, steps, features)` to the model's outputs `(n, outputs)` in normalized units.
         indices: numbers of the windows.
+        horizons: indices of the horizons to keep, where all would take much memory. Defaults to all.
     """
     settings, metadata = problem.settings, problem.metadata
     shape = (-1, len(settings.ahead), len(settings.targets))
     mean, std = np.array(metadata.target_mean), np.array(metadata.target_std)
+    kept = np.arange(len(settings.ahead)) if horizons is None else np.asarray(horizons)
     mapped = windows.mapped()
     truth, values = [], []
     for begin in range(0, len(indices), _BATCH):
         batch = indices[begin : begin + _BATCH]
         x, y = windows.gather(batch, mapped, lambda array, rows: array.take(rows))[:2]
         observed = np.where(windows.observed(batch), y, np.nan).reshape(shape)
-        truth.append(observed.astype(np.float64) * std + mean)
+        truth.append(observed[:, kept].astype(np.float64) * std + mean)
         # Quantiles are sorted, as for predictions.
-        outputs = np.sort(np.asarray(predict(x), np.float64).reshape(*observed.shape, -1), axis=-1)
+        outputs = np.asarray(predict(x), np.float64).reshape(*observed.shape, -1)
+        outputs = np.sort(outputs[:, kept], axis=-1)
         values.append(outputs * std[:, None] + mean[:, None])
     rows = windows.rows(indices)
     begins = [begin for begin, _ in segments(dataset)]
     latest = [dataset.column(name).take(rows + settings.last).astype(np.float64) for name in settings.targets]
-    times = dataset.column("time").take(rows[:, None] + np.asarray(settings.ahead)).astype("datetime64[us]")
+    times = dataset.column("time").take(rows[:, None] + np.asarray(settings.ahead)[kept]).astype("datetime64[us]")
     return WindowForecasts(
         times=local_times(dataset, times),
         truth=np.concatenate(truth),

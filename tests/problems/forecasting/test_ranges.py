@@ -19,6 +19,7 @@ from raysq.problems.forecasting.batches import open_splits
 from raysq.problems.forecasting.problem import Forecasting
 from raysq.problems.forecasting.resolve_settings import resolve_settings
 from raysq.problems.forecasting.settings import ForecastingSettings
+from raysq.problems.forecasting.window_forecasts import forecast_windows
 from raysq.tasks.prepare import prepare
 from raysq.training.evaluation import evaluate
 from raysq.training.run_config import resolve_config
@@ -200,6 +201,14 @@ def test_the_report_of_a_range_has_errors_by_step_and_histories(data):
 
     sections = problem.report(data, Model(), {})
     assert [section.title for section in sections][1] == "Forecasts of 3 rows to 26 rows"
+    week = sections[0].items
+    assert [chart.title for chart in week[:3]] == [f"p (mbar), {rows} rows ahead" for rows in (3, 15, 26)]
+    windows = open_splits(data, problem.settings)["test"]
+    some = np.arange(5)
+    forecasts = forecast_windows(problem, data, windows, Model().predict, some)
+    last = forecast_windows(problem, data, windows, Model().predict, some, [23])
+    assert np.array_equal(last.truth, forecasts.truth[:, 23:]) and np.array_equal(last.times, forecasts.times[:, 23:])
+    assert last.values.shape == (5, 1, 2, 3)
     charts = sections[1].items
     assert len(charts) == 6 and [line.name for line in charts[0].lines] == ["history", "as now", "truth", "forecast"]
     assert len(charts[0].lines[0].x) == 48 and len(charts[0].lines[3].x) == 24
