@@ -233,9 +233,8 @@ class LSTM(FastRNN, keras.layers.LSTM):
     """`keras.layers.LSTM` with a fast loop on a CPU: same arguments, weights, outputs and gradients (to 1e-5).
 
     The implementation of Keras is used for activations other than the defaults (gates may be those of Keras 2,
-    `hard_sigmoid`), `use_bias=False`, recurrent dropout, masks, `stateful`, `unroll`, `return_state`, types other than
-    float32, and on GPUs. Pass `starts` to skip the
-    computation of padding in front.
+    `hard_sigmoid`), `use_bias=False`, recurrent dropout, a mask of dropout for each gate, masks, `stateful`, `unroll`,
+    `return_state`, types other than float32, and on GPUs. Pass `starts` to skip the computation of padding in front.
 
     Example:
         >>> layer = LSTM(32)
