@@ -69,13 +69,13 @@ def _kept_model(run: Run, epoch: int) -> Any:
         DataError: the run's data set, from which the model is built, has changed or is missing.
         DamagedError: the weights are damaged.
     """
-    from raysq import layers
-
-    backend.load()
     weights = _kept_weights(run, epoch)
     dataset = Dataset.open(run.config.data)
     if dataset.fingerprint != run.config.fingerprint:
         raise DataError(f"data set {run.config.data} has changed since run {run.name} was trained on it")
+    backend.load()
+    from raysq import layers  # imports Keras, which `backend.load` does quietly
+
     model = build_as_trained(run, dataset)
     assign(model, weights)
     return layers.to_keras(model)
