@@ -11,6 +11,7 @@ _BINS = 40
 _WORDS = 60
 _LABELS = 40  # most classes of a chart
 _TAIL = 0.995  # quantile above which values are counted in the last bin
+OUTERMOST = "The outermost bars count the values beyond them too: half a percent on either side."
 
 
 def spread(title: str, values: np.ndarray, x_label: str, y_label: str, *, whole: bool = False) -> Histogram | None:

@@ -75,6 +75,7 @@ def test_a_table_needs_no_target_and_a_series_neither(tmp_path, capsys):
     out = capsys.readouterr().out
     assert "task arrays" in out and "target: the last column, 'level', on this page alone" in out
     assert main(["show", str(path), "--target", "load", "--output", str(tmp_path / "a.html")]) == 0
+    assert "The outermost bars count the values beyond them too" in (tmp_path / "a.html").read_text()
     assert "'level', on this page alone" not in capsys.readouterr().out
     assert main(["show", str(path), "--task", "forecast", "--output", str(tmp_path / "b.html")]) == 0
     assert "All rows, Ten days" in capsys.readouterr().out

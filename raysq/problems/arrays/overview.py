@@ -8,8 +8,8 @@ from raysq.data.dataset import Dataset
 from raysq.problems.arrays.encode import stored_name
 from raysq.problems.arrays.inputs import stored_values
 from raysq.problems.arrays.roles import Column
-from raysq.problems.charts import Bars, Item, Section, Table
-from raysq.problems.overview_items import evenly, spread
+from raysq.problems.charts import Bars, Histogram, Item, Section, Table
+from raysq.problems.overview_items import OUTERMOST, evenly, spread
 
 _COLUMNS = 40  # most columns that are drawn
 _VALUES = 20  # most values of a category
@@ -37,7 +37,8 @@ def overview(dataset: Dataset) -> list[Section]:
     for column in columns[:_COLUMNS]:
         chart = _chart(dataset, column)
         charts += [] if chart is None else [chart]
-    note = f"The first {_COLUMNS} of {len(columns)} columns." if len(columns) > _COLUMNS else ""
+    left = f" The first {_COLUMNS} of {len(columns)} columns." if len(columns) > _COLUMNS else ""
+    note = OUTERMOST + left if any(isinstance(chart, Histogram) for chart in charts) else left.strip()
     return [
         Section("Columns as they are understood", [types]),
         *([Section("Values of each column", charts, note)] if charts else []),

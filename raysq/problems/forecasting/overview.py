@@ -7,7 +7,7 @@ import numpy as np
 from raysq.data.dataset import Dataset
 from raysq.problems.charts import Band, Item, Line, LineChart, Section, Table, Text
 from raysq.problems.forecasting.window_forecasts import local_times
-from raysq.problems.overview_items import spread
+from raysq.problems.overview_items import OUTERMOST, spread
 
 _COLUMNS = 24  # most columns that are drawn
 _POINTS = 600  # most points of a line over all rows
@@ -46,7 +46,7 @@ def overview(dataset: Dataset) -> list[Section]:
             ],
             f"{end - begin:,} rows from the middle, each as it is.{which}{left}",
         ),
-        Section("Values", _histograms(values), f"How often each value occurs.{which}{left}"),
+        Section("Values", _histograms(values), f"How often each value occurs. {OUTERMOST}{which}{left}"),
     ]
     if len(series) > 1:
         rows = [[str(each["id"]), int(each["rows"])] for each in series[:100]]
