@@ -18,7 +18,7 @@ from raysq.training.config_differences import ABSENT, differing_settings
 from raysq.training.keras_callbacks.identity import show_callbacks
 from raysq.training.presets import LAYER_VERSION
 from raysq.training.run import Run
-from raysq.training.run_config import RunConfig, resolve_config
+from raysq.training.run_config import LATER, RunConfig, resolve_config
 
 # Training settings that change how a run is computed, and its numbers at most by rounding.
 _OF_COMPUTATION = (
@@ -183,13 +183,18 @@ def _setting_differences(config: RunConfig, dataset: Dataset, task: Task, figure
         published = resolve_config(config.task, config.model, _as_published(dataset, task), config.seed, overrides)
     except RaysqError as error:
         return [f"the published settings do not fit these data: {error.message}"]
-    different = differing_settings([config, published])
+    # Runs of an older raysq lack the settings that came later, and were trained as with their first values.
+    later = {**LATER, **problems.get(task.problem).later_settings}
+    different = {
+        name: [later.get(name.rpartition(".")[2], ABSENT) if value is ABSENT else value for value in values]
+        for name, values in differing_settings([config, published]).items()
+    }
     # The version of the layers follows from the preset, unless it was set by itself.
     left_out = (*_OF_COMPUTATION, LAYER_VERSION) if "preset" in different else _OF_COMPUTATION
     differences = [
         f"{name} {short(values[0])} (published: {short(values[1])})"
         for name, values in different.items()
-        if name not in left_out and ABSENT not in values
+        if name not in left_out and ABSENT not in values and values[0] != values[1]
     ]
     if config.callbacks:
         differences.append(f"callbacks {show_callbacks(config.callbacks)} (published: none)")

@@ -42,7 +42,7 @@ from raysq.training.size_defaults import size_defaults
 from raysq.training.user_code import is_own
 
 # Settings that came later, with the value of no effect. With that value the id is the one of before.
-_LATER = {
+LATER = {
     "exact": 0,
     "steps_per_execution": 0,
     "class_weight": None,
@@ -126,10 +126,10 @@ class RunConfig:
     @property
     def id(self) -> str:
         """Id of the run: task, model, and a hash of data fingerprint, settings, seed, model source and callbacks."""
-        later = {**_LATER, **problems.get(self.problem).later_settings}
+        later = {**LATER, **problems.get(self.problem).later_settings}
         data = {name: value for name, value in self.settings["data"].items() if later.get(name, ...) != value}
-        training = {name: value for name, value in self.settings["training"].items() if _LATER.get(name) != value}
-        model = {name: value for name, value in self.settings["model"].items() if _LATER.get(name, ...) != value}
+        training = {name: value for name, value in self.settings["training"].items() if LATER.get(name) != value}
+        model = {name: value for name, value in self.settings["model"].items() if LATER.get(name, ...) != value}
         sections = (data, model, training)
         parts = [self.fingerprint, self.model, *sections, self.seed]
         parts += [part for part in (self.source_digest, self.given, self.callbacks) if part]

@@ -1,6 +1,7 @@
 """Published figures are beside those of a run only where the run follows the published protocol."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from raysq.cli import main
 from raysq.errors import UsageError
 from raysq.tasks.published import Published
 from raysq.training.published import compare_published
+from raysq.training.run import Run
 
 ROWS = 60
 SETTINGS = {"epochs": 2, "batch_size": 16, "optimizer": "adam"}
@@ -93,6 +95,15 @@ def test_defaults_given_when_the_data_were_prepared_are_part_of_the_protocol(fol
     run = raysq.train("dots", data=data.directory, model="mlp", settings={"units": 4, "epochs": 1})
     (each,) = compared(run)
     assert each.measured is None and "val 0.4 (published: 0.1)" in each.differences
+
+
+def test_a_run_of_before_a_setting_is_one_with_its_first_value(run):
+    register(*(published("val_accuracy", settings={"units": 4}, preset=preset) for preset in ("", "keras1")))
+    training = {name: value for name, value in run.config.settings["training"].items() if name != "preset"}
+    settings = {**run.config.settings, "training": training}
+    first, second = compared(Run(run.directory, replace(run.config, settings=settings)))
+    assert first.measured is not None and second.measured is None
+    assert "preset keras3 (published: keras1)" in second.differences
 
 
 def test_another_file_of_as_many_rows_is_remarked(run):
