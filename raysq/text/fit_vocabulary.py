@@ -176,7 +176,7 @@ def fit_vocabulary(settings: Corpus, stats: Iterable[PartitionStats], scratch: P
     ranked = any(chunk.stats["ranks"] for chunk in chunks)
     split = settings.subword_count is not None
     if split and ranked:
-        raise DataError("the documents are ranks of words, which cannot be split: leave --level subword out")
+        raise DataError("the documents are ranks of words, which cannot be split", hint="leave --level subword out")
     named = words_of(list(paths)) if ranked else None
     table = vocabulary.finish(scratch, named, ranked=ranked, uncounted=split)
     extras, of_subwords = {"vocabulary": table}, None
