@@ -52,9 +52,9 @@ def predict(problem: "Forecasting", model: Any, rows: pa.Table, context: RowCont
     count = 0 if context.latest or context.positions else rows.num_rows * problem.settings.outputs
     if count > MOST_VALUES:
         raise DataError(
-            f"forecasts from every row are {count:,} values, more than {MOST_VALUES:,} at once: --latest (in Python "
-            "latest=True) forecasts only what follows the last row of each series, and raysq predict --input FILE "
-            "(raysq.predict_file) forecasts from every row in parts"
+            f"forecasts from every row are {count:,} values, more than {MOST_VALUES:,} at once",
+            hint="latest=True (--latest) forecasts only what follows the last row of each series, raysq.predict_file "
+            "(raysq predict --input FILE) forecasts from every row in parts",
         )
     for series in report.get("series") or [{"id": None, "rows": rows.num_rows}]:
         end = begin + series["rows"]
