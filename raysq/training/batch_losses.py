@@ -17,10 +17,14 @@ from raysq.training.user_code import user_errors
 from raysq.training.validation import sample
 
 
+def current_values(model: keras.Model) -> list[tuple[Any, Any]]:
+    """Return the variables of a model with their values, as tensors of the graph that is being traced."""
+    return [(variable, keras.ops.convert_to_tensor(variable.value)) for variable in model.variables]
+
+
 def call_with_penalties(model: keras.Model, x: Any) -> tuple[Any, list[Any]]:
     """Return the predictions for a batch without dropout, and the penalties of this call; no variable changes."""
-    mapping = [(variable, keras.ops.convert_to_tensor(variable.value)) for variable in model.variables]
-    with keras.StatelessScope(state_mapping=mapping, collect_losses=True):
+    with keras.StatelessScope(state_mapping=current_values(model), collect_losses=True):
         return model(x, training=False), list(model.losses)
 
 

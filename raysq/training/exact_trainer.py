@@ -193,8 +193,7 @@ class ExactTrainer(Trainer):
         gathered = feed.gather(batch)
         # Keras's recurrent layers draw dropout masks in evaluation too, without using them. Their generators would then
         # differ between workers.
-        values = [(variable, tf.convert_to_tensor(variable.value)) for variable in self.model.variables]
-        with keras.StatelessScope(state_mapping=values):
+        with keras.StatelessScope():
             forward = self._predictions(gathered, factors)
         return self._packings["eval"].pack(self._metric_changes("eval", gathered, forward, weights))
 

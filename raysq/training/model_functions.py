@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from raysq.problems.model_outputs import match_outputs
 from raysq.training.batch_feed import Batch
-from raysq.training.batch_losses import batch_loss, call_with_penalties
+from raysq.training.batch_losses import batch_loss, call_with_penalties, current_values
 from raysq.training.compilation import Compilation
 from raysq.training.masks import masked_values, masks_of
 from raysq.training.observed import per_example
@@ -129,7 +129,9 @@ class ModelFunctions:
         raw, penalties = self._call(batch.x)
         prediction = match_outputs(raw, batch.y, self.model)
         if self.compilation.losses is None:
-            loss = tf.cast(batch_loss(self.model, batch, raw, training=False), tf.float32)
+            # Keras finds no values of penalized weights in a scope of the caller.
+            with keras.StatelessScope(state_mapping=current_values(self.model)):
+                loss = tf.cast(batch_loss(self.model, batch, raw, training=False), tf.float32)
             losses = {"loss": tf.fill(tf.shape(tf.nest.flatten(raw)[0])[:1], loss)}
             return Forward(losses, prediction, self._masks(prediction))
         losses = self._losses(batch, prediction, factors)
