@@ -1,6 +1,9 @@
 """Any number of workers gives the same bits with the setting `exact`."""
 
+import json
 import os
+import subprocess
+import sys
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -9,6 +12,7 @@ import pytest
 from training.series import SMALL, write_series
 from training.workers import timeless
 
+import raysq
 from raysq.data.dataset import Dataset
 from raysq.errors import UsageError
 from raysq.training import checkpoint
@@ -105,3 +109,14 @@ def test_all_bits_pass_the_exchange():
     assert packing.dtypes == ["float32", "int64", "float64", "int32"]
     for value, received in zip(values, packing.unpack(vectors), strict=True):
         assert received.numpy().dtype == value.dtype and received.numpy().tobytes() == value.tobytes()
+
+
+def test_an_exact_run_evaluates_batches_of_several_shapes():
+    """Each shape is traced anew, by values of its own graph. Operations of one thread need a process of their own."""
+    data = raysq.prepare("jena", source="sample:60d", quiet=True)
+    settings = ("data.lookback=24", "training.exact=2", "epochs=2", "steps_per_epoch=20")
+    command = [sys.executable, "-m", "raysq", "train", "jena", "--data", str(data.directory), "--model", "dense"]
+    command += ["--threads", "1", "--json", "--name", "exact", *(f"--set={setting}" for setting in settings)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    assert set(json.loads(done.stdout)["metrics"]) >= {"val_loss", "test_loss"}
