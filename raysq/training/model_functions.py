@@ -126,14 +126,17 @@ class ModelFunctions:
 
     def predictions(self, batch: Batch, factors: Mapping[str, Tensor]) -> Forward:
         """Return losses and predictions without dropout; see `gradients`."""
-        raw, penalties = self._call(batch.x)
-        prediction = match_outputs(raw, batch.y, self.model)
+        model = self.model
         if self.compilation.losses is None:
-            # Keras finds no values of penalized weights in a scope of the caller.
-            with keras.StatelessScope(state_mapping=current_values(self.model)):
-                loss = tf.cast(batch_loss(self.model, batch, raw, training=False), tf.float32)
+            # One scope for both: `compute_loss` reads the penalties of this call and the values of penalized weights.
+            with keras.StatelessScope(state_mapping=current_values(model), collect_losses=True):
+                raw = model(batch.x, training=False)
+                loss = tf.cast(batch_loss(model, batch, raw, training=False), tf.float32)
             losses = {"loss": tf.fill(tf.shape(tf.nest.flatten(raw)[0])[:1], loss)}
+            prediction = match_outputs(raw, batch.y, model)
             return Forward(losses, prediction, self._masks(prediction))
+        raw, penalties = self._call(batch.x)
+        prediction = match_outputs(raw, batch.y, model)
         losses = self._losses(batch, prediction, factors)
         if penalties:
             losses["loss"] += _sum_penalties(penalties)
