@@ -148,11 +148,9 @@ class ExactTrainer(Trainer):
 
     def _all_factors(self, leaf: Callable[[int], Vectors]) -> dict[str, Tensor]:
         """Return the factors of masked losses, from the counts of this worker's canonical replicas."""
-        masked = self.compilation.masked_losses
-        if not masked:
+        if not self.compilation.masked_losses:
             return {}
-        examples, *counts = self._packings["counts"].unpack(self._tree_sums["counts"](leaf))
-        return {output: tf.math.divide_no_nan(examples, n) for output, n in zip(masked, counts, strict=True)}
+        return self.model_functions.factors(self._packings["counts"].unpack(self._tree_sums["counts"](leaf)))
 
     def _metric_changes(self, mode: str, batch: Batch, forward: Forward, weights: Tensor) -> list[Tensor]:
         """Return what a batch adds to the variables of the metrics."""

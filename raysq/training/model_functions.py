@@ -124,6 +124,16 @@ class ModelFunctions:
             counts.append(tf.reduce_sum(counted * weights[:, None]))
         return counts
 
+    def factors(self, counts: list[Tensor]) -> dict[str, Tensor]:
+        """Return by output with a masked loss the number of examples by that of counted values.
+
+        Args:
+            counts: sums of `counts` over all replicas.
+        """
+        examples, *counted = counts
+        masked = zip(self.compilation.masked_losses, counted, strict=True)
+        return {output: tf.math.divide_no_nan(examples, n) for output, n in masked}
+
     def predictions(self, batch: Batch, factors: Mapping[str, Tensor]) -> Forward:
         """Return losses and predictions without dropout; see `gradients`."""
         model = self.model

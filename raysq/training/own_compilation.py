@@ -91,31 +91,22 @@ def compilation_of(
             unobserved = parts.startswith("data") and (not output or of_output.observed is not None)
             flags = {"unobserved": unobserved, "weighted": weighted, "divided": replicas > 1}
             losses[output] = replace(own_loss(loss, name, of_output.y, predicted, **flags), weight=factors.get(output))
-    masked = bool(masks_of(prediction))
-    if not compiled:
-        compilation = Compilation(
-            optimizer,
-            losses,
-            dict(objective.metrics),
-            objective.weighted_metrics,
-            whole_batches=not parts,
-            masked=masked,
-        )
-        validate_masks(compilation, name, batch, prediction, parts, weighted=weighted)
-        return compilation
-    taken = () if losses is None else tuple(f"{output}_loss" for output in losses)
-    metrics, names = own_metrics(dict(given), arguments, name, batch.y, prediction, taken)
+    metrics, names = dict(objective.metrics), objective.weighted_metrics
+    if compiled:
+        taken = () if losses is None else tuple(f"{output}_loss" for output in losses)
+        metrics, names = own_metrics(dict(given), arguments, name, batch.y, prediction, taken)
     compilation = Compilation(
         optimizer,
         losses,
         metrics,
         names,
-        own_optimizer=True,
-        penalized=losses is not None and bool(model.losses),
+        own_optimizer=compiled,
+        penalized=compiled and losses is not None and bool(model.losses),
         whole_batches=not parts,
-        masked=masked,
+        masked=bool(masks_of(prediction)),
     )
-    validate_metrics(compilation, name, batch.y, prediction, parts, weighted=weighted)
+    if compiled:
+        validate_metrics(compilation, name, batch.y, prediction, parts, weighted=weighted)
     validate_masks(compilation, name, batch, prediction, parts, weighted=weighted)
     return compilation
 

@@ -74,8 +74,8 @@ def with_preset(settings: Mapping[str, Any] | None, preset: str | None) -> dict[
     section = values.get("training")
     others = [values.get("preset"), values.get("training.preset")]
     others += [section.get("preset")] if isinstance(section, Mapping) else []
-    if any(other not in (None, preset) for other in others):
-        other = next(other for other in others if other not in (None, preset))
+    other = next((other for other in others if other not in (None, preset)), None)
+    if other is not None:
         raise UsageError(f"the preset is {preset}, and the setting preset is {other}: leave one out")
     return values | {"training.preset": preset}
 

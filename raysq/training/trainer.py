@@ -203,11 +203,9 @@ class Trainer:
         Args:
             batch, weights, seeds: see `ModelFunctions.counts`; of one replica.
         """
-        masked = self.compilation.masked_losses
-        if not masked:
+        if not self.compilation.masked_losses:
             return {}
-        examples, *counts = self.sums(self._counts(batch, weights, seeds))
-        return {output: tf.math.divide_no_nan(examples, n) for output, n in zip(masked, counts, strict=True)}
+        return self.model_functions.factors(self.sums(self._counts(batch, weights, seeds)))
 
     def _update(self, gradients: list[Tensor], moving: list[Tensor]) -> None:
         """Update the model with sums over all parts of a batch."""
