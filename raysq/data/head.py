@@ -7,11 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-
-from raysq import __version__
-from raysq.data.dataset import Dataset, Manifest, schema_entries
-from raysq.data.pipeline import rows_of_shard, run
+from raysq.data.dataset import Dataset
+from raysq.data.pipeline import manifest_of, rows_of_shard, run
 from raysq.data.preprocessor import Chunk, Partition, Preprocessor, Transform
 from raysq.data.sources import ResolvedSource
 from raysq.distributed.executor import ThreadExecutor
@@ -95,29 +92,11 @@ def open_head(
     shard_rows = rows_of_shard(preprocessor)
     with tempfile.TemporaryDirectory(prefix="raysq-show-") as folder:
         written = run(head, preprocessor.partition(source.files), Path(folder), shard_rows, ThreadExecutor(1))
-        manifest = Manifest(
-            task=identity["task"],
-            problem=identity["problem"],
-            name=source.label,
-            rows=sum(shard.rows for shard in written.shards),
-            bytes=sum(shard.bytes for shard in written.shards),
-            schema=schema_entries(written.schema),
-            shard_rows=shard_rows,
-            shards=written.shards,
-            source={
-                "label": source.label,
-                "synthetic": source.synthetic,
-                "files": [{"name": file.name, "bytes": file.bytes} for file in source.raw],
-            },
-            preparation={
-                "version": preprocessor.version,
-                "settings": head.to_config(),
-                "messages": list(messages),
-            },
-            report=written.report,
-            fingerprint="",
-            versions={"raysq": __version__, "pyarrow": pa.__version__},
-            settings=dict(settings or {}),
-            extras=written.extras,
-        )
+        entry = {
+            "label": source.label,
+            "synthetic": source.synthetic,
+            "files": [{"name": file.name, "bytes": file.bytes} for file in source.raw],
+        }
+        named = {**identity, "name": source.label}
+        manifest = manifest_of(written, head, named, entry, shard_rows, "", settings, messages)
         yield Dataset(Path(folder), manifest, checked=True), head.cut

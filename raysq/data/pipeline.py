@@ -94,27 +94,8 @@ def build(
         written = run(preprocessor, partitions, staging, shard_rows, executor, quiet=quiet)
         key = fingerprint(preprocessor, source)
         target = target if named else folder / key[:12]
-        manifest = Manifest(
-            task=identity["task"],
-            problem=identity["problem"],
-            name=identity.get("name", target.name),
-            rows=sum(shard.rows for shard in written.shards),
-            bytes=sum(shard.bytes for shard in written.shards),
-            schema=schema_entries(written.schema),
-            shard_rows=shard_rows,
-            shards=written.shards,
-            source=source.entry(),
-            preparation={
-                "version": preprocessor.version,
-                "settings": preprocessor.to_config(),
-                "messages": list(messages),
-            },
-            report=written.report,
-            fingerprint=key,
-            versions={"raysq": __version__, "pyarrow": pa.__version__},
-            settings=dict(settings or {}),
-            extras=written.extras,
-        )
+        identity = {"name": target.name, **identity}
+        manifest = manifest_of(written, preprocessor, identity, source.entry(), shard_rows, key, settings, messages)
         write_manifest(staging, manifest)
         if check is not None:
             check(Dataset(staging, manifest, checked=True))
@@ -129,6 +110,51 @@ def build(
     finally:
         shutil.rmtree(staging, ignore_errors=True)
     return Dataset.open(target)
+
+
+def manifest_of(
+    written: Written,
+    preprocessor: Preprocessor,
+    identity: Mapping[str, str],
+    source: dict[str, Any],
+    shard_rows: int,
+    fingerprint: str,
+    settings: Mapping[str, Any] | None,
+    messages: Sequence[str],
+) -> Manifest:
+    """Return the manifest of written files.
+
+    Args:
+        written: the files.
+        preprocessor: the preprocessor that read them.
+        identity: `task`, `problem` and `name`.
+        source: entry of the raw files.
+        shard_rows: rows per shard.
+        fingerprint: see `fingerprint`; empty for data that nothing can be trained on.
+        settings: settings of the batch source.
+        messages: messages about what was inferred.
+    """
+    return Manifest(
+        task=identity["task"],
+        problem=identity["problem"],
+        name=identity["name"],
+        rows=sum(shard.rows for shard in written.shards),
+        bytes=sum(shard.bytes for shard in written.shards),
+        schema=schema_entries(written.schema),
+        shard_rows=shard_rows,
+        shards=written.shards,
+        source=source,
+        preparation={
+            "version": preprocessor.version,
+            "settings": preprocessor.to_config(),
+            "messages": list(messages),
+        },
+        report=written.report,
+        fingerprint=fingerprint,
+        versions={"raysq": __version__, "pyarrow": pa.__version__},
+        settings=dict(settings or {}),
+        extras=written.extras,
+    )
 
 
 def fingerprint(preprocessor: Preprocessor, source: ResolvedSource) -> str:

@@ -70,9 +70,7 @@ def _kept_model(run: Run, epoch: int) -> Any:
         DamagedError: the weights are damaged.
     """
     weights = _kept_weights(run, epoch)
-    dataset = Dataset.open(run.config.data)
-    if dataset.fingerprint != run.config.fingerprint:
-        raise DataError(f"data set {run.config.data} has changed since run {run.name} was trained on it")
+    dataset = run.open_dataset()
     backend.load()
     from raysq import layers  # imports Keras, which `backend.load` does quietly
 

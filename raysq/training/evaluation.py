@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from raysq.data.dataset import Dataset
 from raysq.display import notebook
 from raysq.display.numbers import metric
-from raysq.errors import DataError, MissingPackageError
+from raysq.errors import MissingPackageError
 from raysq.problems.capabilities import EvaluationDetails, FurtherMetrics, GenerationMetrics, Thresholded
 from raysq.training.best import best_weights
 from raysq.training.open_trainer import open_trainer
@@ -91,9 +91,7 @@ def evaluate_in_detail(
     run = Run.of(run, trust=trust).with_best("an evaluation")
     weights = best_weights(run, on_message)
     config = _without_exact(run.config)
-    dataset = Dataset.open(config.data)
-    if dataset.fingerprint != config.fingerprint:
-        raise DataError(f"data set {config.data} has changed since run {run.name} was trained on it")
+    dataset = run.open_dataset()
     configure(config.train_settings(), config.seed, gpu=gpu, threads=threads)
     problem = config.make_problem()
     messages: set[str] = set()

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from raysq.config import join_names
+from raysq.data.dataset import Dataset
 from raysq.display import notebook
 from raysq.display.numbers import metric
 from raysq.errors import DamagedError, DataError, RaysqError, UsageError
@@ -203,6 +204,17 @@ class Run(RunFiles):
                 f"run {self.name} does not keep the weights of epoch {epoch}, it has {which}: train with --keep-epochs"
             )
         return Run(self.directory, self.config, epoch)
+
+    def open_dataset(self) -> Dataset:
+        """Open the data set that the run was trained on.
+
+        Raises:
+            DataError: it is missing, or has changed since.
+        """
+        dataset = Dataset.open(self.config.data)
+        if dataset.fingerprint != self.config.fingerprint:
+            raise DataError(f"data set {self.config.data} has changed since run {self.name} was trained on it")
+        return dataset
 
     def with_best(self, what: str) -> "Run":
         """Return the run, for what takes the weights of the best epoch alone.
