@@ -1,13 +1,13 @@
 """Classification report: confusion matrix, precision, recall, F1 and AUC of each class, top-k accuracy, a threshold."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from raysq.problems.charts import Table, Text
 from raysq.problems.classes import single_class_message
-from raysq.problems.ranking import auc, best_threshold, top_k_accuracy
+from raysq.problems.ranking import auc_by_class, best_threshold, top_k_accuracy
 
 NAMED = 6  # most classes for which the matrix is shown as a table
 LISTED = 40  # most classes for which each has a row
@@ -87,13 +87,13 @@ def with_ranking(report: dict[str, Any], truth: np.ndarray, shares: np.ndarray) 
         truth: index of the true class, shape `(n,)`.
         shares: probabilities, shape `(n, classes)`.
     """
-    areas = {name: auc(truth == number, shares[:, number]) for number, name in enumerate(report["classes"])}
-    known = [area for area in areas.values() if area is not None]
+    classes = report["classes"]
+    areas, mean = auc_by_class(classes, (truth == number for number in range(len(classes))), shares)
     return {
         **report,
         "per_class": {name: {**row, "auc": areas[name]} for name, row in report["per_class"].items()},
-        "macro": {**report["macro"], "auc": sum(known) / len(known) if known else None},
-        "top_k": {str(k): top_k_accuracy(truth, shares, k) for k in TOPS if k < len(report["classes"])},
+        "macro": {**report["macro"], "auc": mean},
+        "top_k": {str(k): top_k_accuracy(truth, shares, k) for k in TOPS if k < len(classes)},
     }
 
 
@@ -128,26 +128,42 @@ def matrix_report(counts: np.ndarray, classes: Sequence[str], priors: Sequence[f
     """
     hits, support, guesses = np.diag(counts), counts.sum(1), counts.sum(0)
     per_class = {
-        name: {
-            "precision": _share(hit, guessed),
-            "recall": _share(hit, count),
-            "f1": _share(2 * hit, count + guessed),
-            "support": int(count),
-        }
+        name: class_figures(hit, count, guessed)
         for name, hit, count, guessed in zip(classes, hits, support, guesses, strict=True)
     }
-    counted = [row for row in per_class.values() if row["f1"] is not None]
     return {
         "classes": list(classes),
         "examples": int(counts.sum()),
         "accuracy": _share(hits.sum(), counts.sum()),
         "confusion": counts.tolist(),
         "per_class": per_class,
-        "macro": {
-            name: sum(row[name] or 0.0 for row in counted) / len(counted) if counted else None
-            for name in ("precision", "recall", "f1")
-        },
+        "macro": macro_means(per_class.values()),
         "caveats": _caveats(support, classes, priors),
+    }
+
+
+def class_figures(hits: Any, support: Any, guesses: Any) -> dict[str, Any]:
+    """Return `precision`, `recall`, `f1` and `support` of a class. A figure without examples to count is None.
+
+    Args:
+        hits: number of its examples that were predicted to be of it.
+        support: number of its examples.
+        guesses: number of examples that were predicted to be of it.
+    """
+    return {
+        "precision": _share(hits, guesses),
+        "recall": _share(hits, support),
+        "f1": _share(2 * hits, support + guesses),
+        "support": int(support),
+    }
+
+
+def macro_means(rows: Iterable[Mapping[str, Any]]) -> dict[str, float | None]:
+    """Return the means of `class_figures` over the classes that occur or are predicted, with None counted as 0."""
+    counted = [row for row in rows if row["f1"] is not None]
+    return {
+        name: sum(row[name] or 0.0 for row in counted) / len(counted) if counted else None
+        for name in ("precision", "recall", "f1")
     }
 
 

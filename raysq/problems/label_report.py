@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 
 from raysq.problems.charts import Table, Text
-from raysq.problems.ranking import HALF, auc, best_threshold
+from raysq.problems.classification_report import class_figures, macro_means
+from raysq.problems.ranking import HALF, auc_by_class, best_threshold
 
 _LISTED = 40  # most labels that are shown
 
@@ -43,11 +44,10 @@ def label_report(
     """
     truth, shares = np.asarray(y) > 0, np.asarray(prediction, np.float64)
     report = {"classes": list(labels), "examples": len(truth), **_figures(truth, shares > HALF, labels)}
-    areas = {name: auc(truth[:, number], shares[:, number]) for number, name in enumerate(labels)}
-    known = [area for area in areas.values() if area is not None]
+    areas, mean = auc_by_class(labels, truth.T, shares)
     for name, row in report["per_class"].items():
         row["auc"] = areas[name]
-    report["macro"]["auc"] = sum(known) / len(known) if known else None
+    report["macro"]["auc"] = mean
     if thresholds is not None:
         report["at_threshold"] = {
             "thresholds": dict(zip(labels, thresholds, strict=True)),
@@ -59,28 +59,15 @@ def label_report(
 def _figures(truth: np.ndarray, predicted: np.ndarray, labels: Sequence[str]) -> dict[str, Any]:
     hits, support, guesses = (truth & predicted).sum(0), truth.sum(0), predicted.sum(0)
     rows = {
-        name: _row(hit, count, guessed)
+        name: class_figures(hit, count, guessed)
         for name, hit, count, guessed in zip(labels, hits.tolist(), support.tolist(), guesses.tolist(), strict=True)
     }
-    counted = [row for row in rows.values() if row["f1"] is not None]
-    micro = _row(int(hits.sum()), int(support.sum()), int(guesses.sum()))
+    micro = class_figures(int(hits.sum()), int(support.sum()), int(guesses.sum()))
     return {
         "exact": float((truth == predicted).all(1).mean()) if len(truth) else None,
         "per_class": rows,
-        "macro": {
-            name: sum(row[name] or 0.0 for row in counted) / len(counted) if counted else None
-            for name in ("precision", "recall", "f1")
-        },
+        "macro": macro_means(rows.values()),
         "micro": {name: micro[name] for name in ("precision", "recall", "f1")},
-    }
-
-
-def _row(hits: int, support: int, guesses: int) -> dict[str, Any]:
-    return {
-        "precision": hits / guesses if guesses else None,
-        "recall": hits / support if support else None,
-        "f1": 2 * hits / (support + guesses) if support + guesses else None,
-        "support": support,
     }
 
 

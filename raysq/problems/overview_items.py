@@ -90,11 +90,6 @@ def words_of(dataset: Dataset, codes: np.ndarray, name: str = "vocabulary") -> l
     return [words[code].as_py() if code >= 0 else "\u2026" for code in codes.tolist()]
 
 
-def evenly(count: int, most: int) -> np.ndarray:
-    """Return at most `most` row numbers below `count`, evenly spaced."""
-    return np.unique(np.linspace(0, count - 1, min(most, count)).astype(np.int64)) if count else np.empty(0, np.int64)
-
-
 def excerpt(text: str, most: int) -> str:
     """Return the beginning of a text in one line."""
     line = " ".join(text.split())

@@ -1,5 +1,6 @@
 """Figures of how well scores rank examples, and the threshold that separates two classes best."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,6 +26,21 @@ def auc(positive: np.ndarray, scores: np.ndarray) -> float | None:
     _, places, counts = np.unique(scores, return_inverse=True, return_counts=True)
     ranks = np.cumsum(counts) - (counts - 1) / 2  # mean rank of equal scores, from 1
     return float((ranks[places][positive].sum() - count * (count + 1) / 2) / (count * others))
+
+
+def auc_by_class(
+    names: Sequence[str], positives: Iterable[np.ndarray], scores: np.ndarray
+) -> tuple[dict[str, float | None], float | None]:
+    """Return the AUC of each class or label by name, and the mean of those that are known.
+
+    Args:
+        names: names of the classes.
+        positives: for each class, which examples are of it, bool of shape (n,).
+        scores: shape (n, classes).
+    """
+    areas = {name: auc(of, scores[:, number]) for number, (name, of) in enumerate(zip(names, positives, strict=True))}
+    known = [area for area in areas.values() if area is not None]
+    return areas, sum(known) / len(known) if known else None
 
 
 def top_k_accuracy(truth: np.ndarray, scores: np.ndarray, k: int) -> float | None:

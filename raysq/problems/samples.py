@@ -3,6 +3,11 @@
 from dataclasses import dataclass
 
 
+def in_a_line(text: str) -> str:
+    """Return a text in one line, with a slash for each line break."""
+    return " / ".join(text.split("\n"))
+
+
 @dataclass(frozen=True)
 class Sample:
     """Sample of what a model makes.

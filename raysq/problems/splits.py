@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 
@@ -58,6 +58,44 @@ def with_val_text(values: Mapping[str, Any]) -> dict[str, Any]:
     """Return settings whose `val` is text, also if it was given as a number: a share such as 0.2, or 10000 examples."""
     val = values.get("val")
     return {**values, "val": str(val)} if isinstance(val, (int, float)) else dict(values)
+
+
+class LabeledSplitSettings(Protocol):
+    """Settings of the splits of examples that may have classes; see `split_rows`."""
+
+    @property
+    def val(self) -> str: ...
+    @property
+    def val_selection(self) -> str: ...
+    @property
+    def train_samples(self) -> int | None: ...
+    @property
+    def sample_seed(self) -> int | None: ...
+
+
+def split_labeled_rows(
+    dataset: Dataset,
+    settings: LabeledSplitSettings,
+    labels: np.ndarray | None,
+    noun: str = "document",
+    content: str = "text",
+) -> SplitRows:
+    """Return the rows of each split by the settings.
+
+    Args:
+        dataset, labels, noun, content: see `split_rows`.
+        settings: batch-time settings.
+    """
+    return split_rows(
+        dataset,
+        settings.val,
+        settings.val_selection,
+        settings.train_samples,
+        noun,
+        content,
+        labels,
+        settings.sample_seed,
+    )
 
 
 def split_rows(

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from raysq.problems.charts import Table
+from raysq.problems.samples import in_a_line
 from raysq.report.markup import Markup
 from raysq.report.sections import part
 from raysq.report.tables import draw_table
@@ -22,9 +23,9 @@ def sample_tables(epochs: Sequence[EpochSamples]) -> list[Table]:
     texts = [{sample["title"]: sample["text"] for sample in each["samples"]} for each in chosen]
     for sample in epochs[-1]["samples"]:
         made = [(each["epoch"], of_epoch.get(sample["title"])) for each, of_epoch in zip(chosen, texts, strict=True)]
-        rows = [[str(epoch), _in_a_line(text)] for epoch, text in made if text is not None]
+        rows = [[str(epoch), in_a_line(text)] for epoch, text in made if text is not None]
         if sample["expected"] is not None:
-            rows.append(["expected", _in_a_line(sample["expected"])])
+            rows.append(["expected", in_a_line(sample["expected"])])
         tables.append(Table(["epoch", "sample"], rows, sample["title"]))
     return tables
 
@@ -36,7 +37,3 @@ def samples_part(epochs: Sequence[EpochSamples], *, level: int = 2) -> Markup | 
         return None
     note = "Made from the same inputs with the weights after an epoch; 0 is before training."
     return part("Samples by epoch", *map(draw_table, tables), note=note, level=level)
-
-
-def _in_a_line(text: str) -> str:
-    return " / ".join(text.split("\n"))

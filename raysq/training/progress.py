@@ -7,6 +7,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from raysq.display.live import LiveOutput
 from raysq.display.numbers import metric
+from raysq.problems.samples import in_a_line
 from raysq.training.run_files import EpochSamples
 from raysq.training.state import TrainState
 
@@ -66,8 +67,7 @@ class TrainProgress:
     def on_samples(self, samples: EpochSamples) -> None:
         """Print the samples after an epoch, a line each."""
         for sample in samples["samples"]:
-            text = " / ".join(sample["text"].split("\n"))
-            self.print(f"      {sample['title']}: {text}")
+            self.print(f"      {sample['title']}: {in_a_line(sample['text'])}")
 
     def on_epoch_end(self, record: Mapping[str, Any]) -> None:
         """Print the line of a finished epoch from its record, as yielded by `raysq.training.loop.fit`."""

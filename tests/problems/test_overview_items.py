@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from raysq.problems.overview_items import evenly, excerpt, label_bars, spread
+from raysq.problems.overview_items import excerpt, label_bars, spread
 
 
 def test_every_finite_value_is_in_a_histogram_and_outliers_in_the_last_bin():
@@ -27,6 +27,5 @@ def test_of_many_classes_the_most_frequent_are_shown():
     assert list(label_bars("classes", ["a", "b"], np.array([0, 1, 1, -1]), "rows").values) == [1, 2]
 
 
-def test_rows_are_evenly_spaced_and_texts_cut():
-    assert [evenly(count, 3).tolist() for count in (0, 2, 101)] == [[], [0, 1], [0, 50, 100]]
+def test_texts_are_cut():
     assert excerpt("a  b\nc", 10) == "a b c" and excerpt("abcdef", 3) == "abc\u2026"

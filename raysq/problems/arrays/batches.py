@@ -18,6 +18,7 @@ from raysq.problems.arrays.roles import Column
 from raysq.problems.arrays.settings import TableSettings
 from raysq.problems.arrays.table_splits import table_splits
 from raysq.problems.class_weights import class_weights, weigh
+from raysq.problems.even_rows import evenly
 from raysq.problems.row_batches import RowBatches, column_weights
 from raysq.problems.splits import SPLITS
 
@@ -74,7 +75,7 @@ class TableData:
     def tensor_moments(self, name: str) -> tuple[float, float]:
         """Return mean and deviation of all numbers of the tensors of some training rows, evenly spaced."""
         rows = self.split.train
-        rows = rows[np.unique(np.linspace(0, len(rows) - 1, min(_SAMPLED, len(rows))).astype(np.int64))]
+        rows = rows[evenly(len(rows), _SAMPLED)]
         values = np.asarray(self.dataset.matrix(name).take(rows), np.float64)
         return float(values.mean()), float(values.std()) or 1.0
 

@@ -12,6 +12,7 @@ from raysq.problems.arrays.metadata import TargetValues
 from raysq.problems.arrays.predict import outputs_by_name
 from raysq.problems.base import ReportModel
 from raysq.problems.classification_report import probabilities
+from raysq.problems.even_rows import evenly
 from raysq.problems.fixed_batches import padded
 
 _ROWS = 1000  # rows that are shuffled
@@ -46,7 +47,7 @@ def importance(
             columns.append((input.name, input.name, []))
     if len(columns) > _COLUMNS:
         return {}
-    chosen = indices[np.unique(np.linspace(0, len(indices) - 1, min(_ROWS, len(indices))).astype(np.int64))]
+    chosen = indices[evenly(len(indices), _ROWS)]
     size = 1 << max(5, (len(chosen) - 1).bit_length())
     x, y, *rest = batches.gather(padded(chosen, size), batches.mapped(), take_rows)
     bare = not isinstance(x, dict)

@@ -9,7 +9,8 @@ from raysq.problems.arrays.encode import stored_name
 from raysq.problems.arrays.inputs import stored_values
 from raysq.problems.arrays.roles import Column
 from raysq.problems.charts import Bars, Histogram, Item, Section, Table
-from raysq.problems.overview_items import OUTERMOST, evenly, spread
+from raysq.problems.even_rows import evenly
+from raysq.problems.overview_items import OUTERMOST, spread
 
 _COLUMNS = 40  # most columns that are drawn
 _VALUES = 20  # most values of a category

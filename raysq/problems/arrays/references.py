@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from raysq.problems.ridge_regression import solve_ridge
+
 MOST_COLUMNS = 2048  # of the design matrix for ridge regression
 MOST_WEIGHTS = 1500  # of a logistic regression
 MOST_ROWS = {"ridge": 200_000, "logistic": 20_000}  # evenly spaced rows that a model is solved on
@@ -37,12 +39,8 @@ def ridge(blocks: Iterator[tuple[np.ndarray, np.ndarray]], alpha: float) -> Line
         rows = np.concatenate([x, y, np.ones((len(x), 1))], 1)
         moments = rows.T @ rows if moments is None else moments + rows.T @ rows
     assert moments is not None
-    count = moments[-1, -1]
-    means = moments[-1, :-1] / count
-    centered = moments[:-1, :-1] - count * np.outer(means, means)
-    columns = len(means) - 1
-    weights = np.linalg.solve(centered[:-1, :-1] + alpha * np.eye(columns), centered[:-1, -1:])
-    return LinearSolution(weights, means[-1:] - means[:-1] @ weights)
+    design = np.delete(moments, -2, 0)  # without the products of y
+    return LinearSolution(*solve_ridge(np.delete(design, -2, 1), design[:, -2:-1], alpha))
 
 
 def logistic(x: np.ndarray, y: np.ndarray, classes: int, alpha: float) -> LinearSolution:

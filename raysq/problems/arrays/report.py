@@ -15,6 +15,7 @@ from raysq.problems.base import ReportModel
 from raysq.problems.charts import Bars, Section, Table, Text
 from raysq.problems.class_predictions import ClassPredictions, confidence_section, confusion_section
 from raysq.problems.classification_report import classification_report, report_tables, validation_threshold
+from raysq.problems.even_rows import evenly
 from raysq.problems.fixed_batches import fixed_batches
 
 SAMPLED = 10_000  # most rows behind the figures
@@ -24,7 +25,7 @@ _COLUMNS = 30  # most columns whose importance is shown
 def sections(data: TableData, metadata: TableMetadata, model: ReportModel) -> list[Section]:
     """Return the report's sections, on the test split or, where it is empty, on the validation split."""
     batches = TableBatches(data, "test" if len(data.split.test) else "val")
-    indices = np.unique(np.linspace(0, len(batches) - 1, min(SAMPLED, len(batches))).astype(np.int64))
+    indices = evenly(len(batches), SAMPLED)
     share = "all" if len(indices) == len(batches) else f"{len(indices):,} evenly spaced of the"
     where = f"On {share} {len(batches):,} rows of the {batches.name} split."
     targets = metadata.targets
@@ -32,7 +33,7 @@ def sections(data: TableData, metadata: TableMetadata, model: ReportModel) -> li
     chosen: dict[str, float] = {}
     if batches.name == "test" and any(len(target["classes"]) == 2 for target in targets):
         validating = TableBatches(data, "val")
-        some = np.unique(np.linspace(0, len(validating) - 1, min(SAMPLED, len(validating))).astype(np.int64))
+        some = evenly(len(validating), SAMPLED)
         chosen = thresholds(metadata, *_predicted(data, validating, some, targets, model))
     out: list[Section] = []
     for target in targets:

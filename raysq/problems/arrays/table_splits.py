@@ -6,7 +6,7 @@ from raysq.data.dataset import Dataset
 from raysq.errors import DataError
 from raysq.problems.arrays.encode import TARGET
 from raysq.problems.arrays.settings import NOUNS, TableSettings
-from raysq.problems.splits import SplitRows, has_own_validation, split_rows
+from raysq.problems.splits import SplitRows, has_own_validation, split_labeled_rows
 
 
 def table_splits(dataset: Dataset, settings: TableSettings, observed: np.ndarray, target: str, kind: str) -> SplitRows:
@@ -27,15 +27,7 @@ def table_splits(dataset: Dataset, settings: TableSettings, observed: np.ndarray
         if kind != "class":
             raise DataError(f"val_selection=stratified needs classes, and target {target!r} is a number")
         labels = dataset.column(TARGET + target).slice(0, dataset.rows)
-    split = split_rows(
-        dataset,
-        settings.val,
-        settings.val_selection,
-        settings.train_samples,
-        *NOUNS,
-        labels=labels,
-        sample_seed=settings.sample_seed,
-    )
+    split = split_labeled_rows(dataset, settings, labels, *NOUNS)
     kept = SplitRows(*(rows[observed[rows]] for rows in (split.train, split.val, split.test)))
     for name in ("train", "val"):
         if not len(getattr(kept, name)):

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from raysq.problems.charts import Figure, Figures, Histogram, Item, Mark, Scatter, Section, Table, digits3
+from raysq.problems.even_rows import evenly
 
 _QUANTILES = (0.5, 0.9, 0.99)
 _POINTS = 1500  # most points of a chart
@@ -59,7 +60,7 @@ def value_section(name: str, truth: np.ndarray, predicted: np.ndarray, where: st
     if low == high:
         low, high = low - 0.5, high + 0.5
     counts, edges = np.histogram(np.clip(error, low, high), _BINS, (low, high))
-    shown = np.unique(np.linspace(0, len(truth) - 1, min(_POINTS, len(truth))).astype(np.int64))
+    shown = evenly(len(truth), _POINTS)
     explained = "-" if details["r2"] is None else f"{details['r2']:.3f}"
     items: list[Item] = [
         Figures(

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from raysq.data.dataset import Dataset
+from raysq.problems.even_rows import evenly
 from raysq.problems.forecasting.batches import open_splits
 from raysq.problems.forecasting.settings import ForecastingSettings
+from raysq.problems.ridge_regression import solve_ridge
 
 MOST_ROWS = 100_000  # evenly spaced pasts of targets that it is solved on
 MOST_STEPS = 1024  # latest steps of a window that it sees
@@ -46,7 +48,7 @@ def solve(
     """
     windows = open_splits(dataset, settings)["train"]
     most = max(1, MOST_ROWS // len(targets))
-    chosen = np.unique(np.linspace(0, len(windows) - 1, min(len(windows), most)).astype(np.int64))
+    chosen = evenly(len(windows), most)
     weights = np.ones(len(chosen)) if windows.weights is None else windows.weights[chosen].astype(np.float64)
     gram: np.ndarray | float = 0.0
     cross: np.ndarray | float = 0.0
@@ -65,10 +67,6 @@ def solve(
         weighted = design * np.repeat(weights[block], len(targets))[:, None]
         gram = gram + weighted.T @ design
         cross = cross + weighted.T @ ahead.reshape(len(design), -1)
-    gram, cross = np.asarray(gram), np.asarray(cross)
-    total = max(gram[-1, -1], 1e-12)
-    means, of_targets = gram[-1, :-1] / total, cross[-1] / total
-    centered = gram[:-1, :-1] - total * np.outer(means, means)
-    solved = np.linalg.solve(centered + alpha * np.eye(len(centered)), cross[:-1] - total * np.outer(means, of_targets))
+    solved, bias = solve_ridge(np.asarray(gram), np.asarray(cross), alpha)
     steps = len(solved) - len(others)
-    return LinearReference(solved[:steps], solved[steps:], of_targets - means @ solved)
+    return LinearReference(solved[:steps], solved[steps:], bias)

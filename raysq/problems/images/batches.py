@@ -11,7 +11,7 @@ from raysq.data.dataset import Dataset
 from raysq.problems.class_weights import class_weights, weigh
 from raysq.problems.images.settings import NOUNS, ImageSettings
 from raysq.problems.row_batches import RowBatches, column_weights
-from raysq.problems.splits import split_rows
+from raysq.problems.splits import split_labeled_rows
 
 _BLOCK = 4096  # images read at a time for the mean
 SCALE = np.float32(1 / 255)
@@ -40,15 +40,7 @@ class ImageData:
         self.pixels = dataset.matrix("pixels")
         self.labels = dataset.column("label").slice(0, dataset.rows)
         validate_range(self.labels, 0, max(1, len(self.classes)), "class number")
-        self.split = split_rows(
-            dataset,
-            settings.val,
-            settings.val_selection,
-            settings.train_samples,
-            *NOUNS,
-            labels=self.labels,
-            sample_seed=settings.sample_seed,
-        )
+        self.split = split_labeled_rows(dataset, settings, self.labels, *NOUNS)
         self.class_weights = class_weights(settings.class_weight, self.classes, self.priors)
 
     @cached_property

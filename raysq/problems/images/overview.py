@@ -4,8 +4,9 @@ import numpy as np
 
 from raysq.data.dataset import Dataset
 from raysq.problems.charts import Item, Picture, Pictures, Section
+from raysq.problems.even_rows import evenly
 from raysq.problems.images.contact_sheet import GAP, sheet, shrunk
-from raysq.problems.overview_items import evenly, label_bars, spread
+from raysq.problems.overview_items import label_bars, spread
 
 _CLASSES, _EACH = 40, 12  # most classes to show, and most images of each
 _TILE = 64  # largest side of a picture in pixels

@@ -6,6 +6,7 @@ from raysq.problems.base import ReportModel
 from raysq.problems.charts import Bars, Figure, Figures, Histogram, Item, Mark, Picture, Pictures, Section, digits3
 from raysq.problems.class_predictions import ClassPredictions, confidence_section, confusion_section
 from raysq.problems.classification_report import probabilities, validation_threshold
+from raysq.problems.even_rows import evenly
 from raysq.problems.fixed_batches import example_batches
 from raysq.problems.images.batches import ImageBatches, ImageData
 from raysq.problems.images.contact_sheet import GAP, channels_sheet, sheet, shrunk, vector_sheet
@@ -176,7 +177,7 @@ def _layers_section(batches: ImageBatches, model: ReportModel) -> Section | None
 def _maps_section(batches: ImageBatches, model: ReportModel) -> Section | None:
     """Return the section with the first channels of each convolution for ten images, a column for each image."""
     data = batches.data
-    indices = np.unique(np.linspace(0, len(batches) - 1, min(_SHOWN, len(batches))).astype(np.int64))
+    indices = evenly(len(batches), _SHOWN)
     x, _, count = next(example_batches(batches, indices, BATCH))
     layers: dict[str, np.ndarray] = {}
     previous = np.asarray(x[:count], np.float32)

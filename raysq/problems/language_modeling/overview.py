@@ -4,7 +4,8 @@ import numpy as np
 
 from raysq.data.dataset import Dataset
 from raysq.problems.charts import Item, Quotes, Section
-from raysq.problems.overview_items import evenly, excerpt, frequent_words_section, spread, words_of
+from raysq.problems.even_rows import evenly
+from raysq.problems.overview_items import excerpt, frequent_words_section, spread, words_of
 from raysq.text.tokenizer import noun_of
 
 _FIRST, _EXAMPLES = 8, 8

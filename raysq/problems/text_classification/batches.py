@@ -12,7 +12,7 @@ from raysq.data.dataset import Dataset
 from raysq.errors import DataError, UsageError
 from raysq.problems.class_weights import class_weights, weigh
 from raysq.problems.row_batches import RowBatches, column_weights
-from raysq.problems.splits import split_rows
+from raysq.problems.splits import split_labeled_rows
 from raysq.problems.text_classification.bags import bags, document_counts, inverse_frequency
 from raysq.problems.text_classification.ragged import RaggedIds, padded
 from raysq.problems.text_classification.sequences import sequences
@@ -77,14 +77,7 @@ class EncodedDocuments:
         self.dataset = dataset
         self.settings = settings
         self.labels = dataset.column("label").slice(0, dataset.rows)
-        self.split = split_rows(
-            dataset,
-            settings.val,
-            settings.val_selection,
-            settings.train_samples,
-            labels=self.labels,
-            sample_seed=settings.sample_seed,
-        )
+        self.split = split_labeled_rows(dataset, settings, self.labels)
         self.tokens = dataset.ragged("tokens")
         report = dataset.manifest.report
         self.classes: list[str] = report["classes"]

@@ -8,7 +8,8 @@ import numpy as np
 from raysq.data.dataset import Dataset
 from raysq.errors import DataError, UsageError
 from raysq.problems.charts import Bars, Histogram, Item, Quotes, Section, Text
-from raysq.problems.overview_items import evenly, excerpt, frequent_words_section, label_bars, spread, words_of
+from raysq.problems.even_rows import evenly
+from raysq.problems.overview_items import excerpt, frequent_words_section, label_bars, spread, words_of
 from raysq.problems.text_classification.batches import EncodedDocuments
 from raysq.problems.text_classification.settings import TextClassificationSettings
 

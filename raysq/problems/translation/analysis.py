@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from raysq.data.dataset import Dataset
+from raysq.problems.even_rows import evenly
 from raysq.problems.translation.bleu import chrf
-from raysq.problems.translation.corpus import ParallelCorpus, evenly_spaced
+from raysq.problems.translation.corpus import ParallelCorpus
 from raysq.problems.translation.sentences import Language
 from raysq.problems.translation.translate import TranslatedSentence
 
@@ -44,7 +45,7 @@ def analyze(
     """
     split = "test" if len(corpus.split.test) else "val"
     all_rows = getattr(corpus.split, split)
-    rows = evenly_spaced(all_rows, SAMPLED)
+    rows = all_rows[evenly(len(all_rows), SAMPLED)]
     translations = translate(rows)
     references = dataset.texts("target", rows)
     texts = [translation.text for translation in translations]

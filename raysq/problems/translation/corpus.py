@@ -6,6 +6,7 @@ import numpy as np
 
 from raysq.data.columns import count_codes
 from raysq.data.dataset import Dataset
+from raysq.problems.even_rows import evenly
 from raysq.problems.row_batches import column_weights
 from raysq.problems.translation.dictionary import Dictionary, fit_dictionary
 from raysq.problems.translation.settings import TranslationSettings
@@ -147,7 +148,7 @@ class ParallelCorpus:
     @cached_property
     def dictionary(self) -> Dictionary:
         """The word-by-word dictionary of the training pairs."""
-        rows = evenly_spaced(self.split.train, _DICTIONARY)
+        rows = self.split.train[evenly(len(self.split.train), _DICTIONARY)]
         source, target = (side.encode_rows(rows, _UNLIMITED, end_token=False) for side in (self.source, self.target))
         return fit_dictionary(*source, *target, self.source.vocabulary.size, self.target.vocabulary.size)
 
@@ -159,8 +160,3 @@ class ParallelCorpus:
         """Return the number of words in y of each pair, end token included, int64."""
         lengths: np.ndarray = np.minimum(self.target.tokens.lengths[rows] + 1, self.settings.lengths[1])
         return lengths
-
-
-def evenly_spaced(rows: np.ndarray, count: int) -> np.ndarray:
-    """Return at most `count` of the rows, evenly spaced."""
-    return rows if len(rows) <= count else rows[np.linspace(0, len(rows) - 1, count).astype(np.int64)]

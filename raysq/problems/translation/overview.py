@@ -4,7 +4,8 @@ import numpy as np
 
 from raysq.data.dataset import Dataset
 from raysq.problems.charts import Item, Quotes, Scatter, Section
-from raysq.problems.overview_items import evenly, excerpt, frequent_words, spread, words_of
+from raysq.problems.even_rows import evenly
+from raysq.problems.overview_items import excerpt, frequent_words, spread, words_of
 
 _POINTS = 1000  # most points of the scatter chart
 _EXAMPLES = 6

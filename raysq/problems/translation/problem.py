@@ -11,6 +11,7 @@ from raysq.data.dataset import Dataset
 from raysq.errors import UsageError
 from raysq.problems.base import Problem, ReportModel, RowContext
 from raysq.problems.charts import Section
+from raysq.problems.even_rows import evenly
 from raysq.problems.interface import Interface
 from raysq.problems.samples import Sample
 from raysq.problems.signature import Signature
@@ -20,7 +21,7 @@ from raysq.problems.translation import options
 from raysq.problems.translation.analysis import SAMPLED, analyze
 from raysq.problems.translation.batches import Pairs
 from raysq.problems.translation.bleu import bleu
-from raysq.problems.translation.corpus import ParallelCorpus, evenly_spaced
+from raysq.problems.translation.corpus import ParallelCorpus
 from raysq.problems.translation.interface import interface
 from raysq.problems.translation.metadata import TranslationMetadata
 from raysq.problems.translation.overview import overview
@@ -188,14 +189,16 @@ class Translation(Problem[TranslationSettings, TranslationMetadata]):
 
         A model's other metrics are computed given the correct previous words; BLEU scores whole translations.
         """
-        rows = evenly_spaced(getattr(self.corpus(dataset).split, split), SAMPLED)
+        rows = getattr(self.corpus(dataset).split, split)
+        rows = rows[evenly(len(rows), SAMPLED)]
         if not len(rows):
             return {}
         texts = [translation.text for translation in self._translate_rows(dataset, model, rows)]
         return {"bleu": self.bleu(texts, dataset.texts("target", rows))}
 
     def epoch_sampler(self, dataset: Dataset, model: Any) -> Callable[[], list[Sample]]:
-        rows = evenly_spaced(self.corpus(dataset).split.val, _SAMPLES)
+        rows = self.corpus(dataset).split.val
+        rows = rows[evenly(len(rows), _SAMPLES)]
         sources, expected = dataset.texts("source", rows), dataset.texts("target", rows)
         translator = self._translator_of(dataset, model)
 

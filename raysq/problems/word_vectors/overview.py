@@ -4,7 +4,8 @@ import numpy as np
 
 from raysq.data.dataset import Dataset
 from raysq.problems.charts import Item, Line, LineChart, Quotes, Section
-from raysq.problems.overview_items import evenly, frequent_words_section, spread, words_of
+from raysq.problems.even_rows import evenly
+from raysq.problems.overview_items import frequent_words_section, spread, words_of
 
 _EXAMPLES = 6
 _POINTS = 200

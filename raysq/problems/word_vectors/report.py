@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from raysq.problems.charts import Bars, Figure, Figures, Item, Scatter, Section, Table
+from raysq.problems.even_rows import evenly
 from raysq.problems.word_vectors.metadata import WordVectorsMetadata
 from raysq.problems.word_vectors.stream import Streams
 from raysq.text.neighbors import nearest, principal, unit_rows
@@ -72,7 +73,7 @@ def _nearest_section(streams: Streams, embedding: np.ndarray) -> Section:
     if among.sum() <= _NEAREST:
         among = np.arange(len(among)) > 0
     ids = content_words(streams.counts, _PLOTTED)
-    ids = ids[np.unique(np.linspace(0, len(ids) - 1, min(_LISTED, len(ids))).astype(np.int64))]
+    ids = ids[evenly(len(ids), _LISTED)]
     words, unit = streams.words, unit_rows(embedding)
     neighbors = nearest(unit, embedding[ids], _NEAREST, among=among, without=[[number] for number in ids.tolist()])
     rows: list[list[Any]] = [

@@ -56,6 +56,13 @@ def channels(inputs: InputSpec, x: Any) -> Any:
     return ops.transpose(series_of_targets(inputs, x), (0, 2, 1))
 
 
+def inputs_and_past(inputs: InputSpec, *, alone: bool = True) -> tuple[Any, Any]:
+    """Return the input of a model, and of it the past of the targets; see `require_targets` and `channels`."""
+    require_targets(inputs, alone=alone)
+    x = keras.Input(inputs.shape)
+    return x, channels(inputs, x)
+
+
 def linear_map(inputs: InputSpec, per_channel: bool, name: str) -> keras.layers.Layer:
     """Return a linear map of the steps of a channel to the values to predict, with the initial weights of PyTorch.
 

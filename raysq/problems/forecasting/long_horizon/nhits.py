@@ -45,9 +45,7 @@ def nhits(
         )
     if max(pools) > steps:
         raise UsageError(f"a window of {steps} steps is too short for setting pools ({max(pools)}): raise lookback")
-    channels.require_targets(inputs)
-    x = keras.Input(inputs.shape)
-    past = channels.channels(inputs, x)
+    x, past = channels.inputs_and_past(inputs)
     width = channels.values_per_channel(inputs)
     quantiles = width // rows
     rest = ops.reshape(past, (-1, steps))

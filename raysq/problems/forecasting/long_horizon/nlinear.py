@@ -18,9 +18,7 @@ def nlinear(inputs: InputSpec, *, per_channel: bool = False) -> keras.Model:
     Raises:
         UsageError: the targets are not among the features, or columns of the future are.
     """
-    channels.require_targets(inputs)
-    x = keras.Input(inputs.shape)
-    past = channels.channels(inputs, x)
+    x, past = channels.inputs_and_past(inputs)
     latest = past[:, :, -1:]
     values = channels.plus(latest, channels.linear_map(inputs, per_channel, "over_time")(past - latest))
     return keras.Model(x, channels.outputs(inputs, values), name="nlinear")

@@ -48,9 +48,7 @@ def patchtst(
         raise UsageError(f"a window of {steps} steps is shorter than a patch of {patch}: raise lookback or lower patch")
     if units % heads:
         raise UsageError(f"setting heads ({heads}) must divide units ({units})")
-    channels.require_targets(inputs)
-    x = keras.Input(inputs.shape)
-    past = channels.channels(inputs, x)
+    x, past = channels.inputs_and_past(inputs)
     mean, deviation = channels.instance_statistics(past)
     past = (past - mean) / deviation
     padded = ops.concatenate([past, ops.repeat(past[:, :, -1:], patch_stride, axis=2)], axis=2)

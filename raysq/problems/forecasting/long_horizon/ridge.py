@@ -23,9 +23,7 @@ def ridge(inputs: InputSpec, *, alpha: Annotated[float, Range(above=0)] = 1.0) -
     Raises:
         UsageError: the targets are not among the features.
     """
-    channels.require_targets(inputs, alone=False)
-    x = keras.Input(inputs.shape)
-    past = channels.channels(inputs, x)
+    x, past = channels.inputs_and_past(inputs, alone=False)
     solution = inputs.extra["ridge"](alpha)
     past = past[:, :, -len(solution.past) :]
     latest = past[:, :, -1:]

@@ -19,9 +19,7 @@ def rlinear(inputs: InputSpec, *, per_channel: bool = False) -> keras.Model:
     Raises:
         UsageError: the targets are not among the features, or columns of the future are.
     """
-    channels.require_targets(inputs)
-    x = keras.Input(inputs.shape)
-    past = channels.channels(inputs, x)
+    x, past = channels.inputs_and_past(inputs)
     mean, deviation = channels.instance_statistics(past)
     values = channels.linear_map(inputs, per_channel, "over_time")((past - mean) / deviation)
     return keras.Model(x, channels.outputs(inputs, channels.plus(mean, values * deviation)), name="rlinear")

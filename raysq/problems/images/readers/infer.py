@@ -11,6 +11,7 @@ import numpy as np
 from raysq.data.filetree import BY_SYSTEM, describe_ignored, named_files, walk_tree
 from raysq.data.messages import Message
 from raysq.errors import DataError, UsageError
+from raysq.problems.even_rows import evenly
 from raysq.problems.images.readers import cifar, files, idx, listed, npz, tar
 from raysq.problems.images.readers import csv as table
 from raysq.problems.images.readers.decode import ImageHeader, image_header
@@ -170,8 +171,7 @@ def _count_sampled_headers(
 
 def _spaced(names: Sequence[str]) -> list[str]:
     """Return at most `_SAMPLED` names, evenly spaced."""
-    indices = np.unique(np.linspace(0, max(len(names) - 1, 0), min(_SAMPLED, len(names))).astype(int))
-    return [names[index] for index in indices.tolist()]
+    return [names[index] for index in evenly(len(names), _SAMPLED).tolist()]
 
 
 def _with_size(format: ImageFormat, headers: Counter[ImageHeader], messages: list[str], name: str) -> ImageFormat:
